@@ -39,24 +39,27 @@ RESIL_BEGIN_DECLS
 /** Private: one way from the hedge (or the start) to the callback and back. */
 struct resil_lane_ {
     struct resil_walk walk;
-    uint32_t phase;   /* enum lane_phase in src/chain/call.h */
-    uint32_t level;   /* where the walk stands */
+    uint32_t phase;   /* enum lane_phase in src/chain/machine.h */
+    uint32_t level;   /* where the walk stands: see there */
+    uint32_t entry;   /* frames without admit from this level on are not zeroed yet */
     uint32_t timers;  /* a bit for each ARMED level */
     uint32_t decided; /* level of the policy that decided, or UINT32_MAX */
 };
 
-/** Private: words for frames in a call. */
+/** Private: words for the frames in a call. */
 #define RESIL_CALL_WORDS_ 96
 
-/** One execution of a chain. The fields are private. Needs no initialisation before begin and no fini
-    after DONE. */
+/** One execution of a chain, less than 1 KiB. The fields are private. Needs no initialisation before begin
+    and no fini after DONE. */
 struct resil_call {
     const struct resil_chain *chain_;
     uint64_t begin_ns_;
-    uint64_t id_; /* of the attempt started last */
+    uint64_t id_;                /* of the attempt started last */
+    uint64_t trunk_deadline_ns_; /* of the walk where the hedge forked */
     uint32_t attempts_;
-    uint32_t hedges_;
-    uint64_t hedge_at_ns_; /* when the next hedge starts; RESIL_NEVER = none */
+    uint32_t aborts_; /* a bit for each lane whose ABORT is to be delivered */
+    uint32_t forked_; /* lanes in use; 0 = the hedge has not forked */
+    uint32_t cancelled_;
     struct resil_lane_ lane_;
     union {
         uint64_t words_[RESIL_CALL_WORDS_];

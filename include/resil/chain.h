@@ -37,9 +37,10 @@ struct resil_hop_ {
 struct resil_chain {
     const struct resil_policy *policies_;
     uint32_t count_;
-    uint32_t hedge_;       /* level of the hedge, or UINT32_MAX */
-    uint32_t trunk_words_; /* frame words outside of the hedge; all of them without one */
-    uint32_t lane_words_;  /* frame words inside of the hedge, of one lane */
+    uint32_t hedge_;      /* level of the policy that forks, or UINT32_MAX */
+    uint32_t arena_;      /* where the frames begin, in words of a call */
+    uint32_t lane_words_; /* frame words of one lane: of the levels from the hedge on */
+    uint32_t frame_[RESIL_POLICIES_MAX];
     struct resil_hop_ admit_[RESIL_POLICIES_MAX + 1];
     struct resil_hop_ settle_[3][RESIL_POLICIES_MAX + 1];
 };
@@ -48,19 +49,19 @@ struct resil_chain {
 struct resil_report {
     int status; /* 0 for SUCCESS; a refusal; RESIL_EFAILED: see outcome; RESIL_ECANCELLED */
     enum resil_outcome outcome; /* the last result; REFUSED when nothing ran */
-    const char
-        *decided_by; /* name of the policy that decided; NULL = the callback or the deadline did */
-    uint32_t decided_level; /* its index in the array of policies; UINT32_MAX = none */
-    uint32_t attempts;      /* runs of the callback, hedges counted, fallbacks not */
-    int stopped;            /* why no further attempt was made: RESIL_EEXHAUSTED, RESIL_EBUDGET,
-                                  RESIL_EDEADLINE; 0 = no retry had a say */
-    int call_rc;            /* the callback's own code of the last attempt */
-    uint64_t
-        elapsed_ns; /* from the begin to the last reading of the clock; 0 on a SUCCESS for which
-                                  nobody needed the clock again */
-    uint64_t
-        retry_at_ns; /* a refusal, or a peer's hint: when to come back, a point in time; 0 = unknown */
-    bool late_success; /* an attempt succeeded after its deadline: free what it produced */
+    const char *decided_by;     /* the policy that decided; NULL = the callback, or the deadline */
+    uint32_t decided_level;     /* its index in the array of policies; UINT32_MAX = none */
+    uint32_t attempts;          /* runs of the callback: hedges counted, fallbacks not */
+
+    /** Why no further attempt was made: RESIL_EEXHAUSTED, RESIL_EBUDGET, RESIL_EDEADLINE; 0 = the result
+        was not one to retry. */
+    int stopped;
+    int call_rc; /* the callback's own code of the last result */
+
+    /** From the begin to the last reading of the clock: 0 on a SUCCESS for which nobody read it again. */
+    uint64_t elapsed_ns;
+    uint64_t retry_at_ns; /* a refusal, or a peer's hint: when to come back; 0 = unknown */
+    bool late_success;    /* an attempt succeeded after its deadline: free what it produced */
 };
 
 /** For the static inline function below. */

@@ -36,33 +36,59 @@
 
 RESIL_BEGIN_DECLS
 
-/** What a policy function answers; a value below 0 from admit or resume is a refusal (RESIL_EOPEN, ...). */
+/**
+ * What a policy function answers; a value below 0 from admit or resume is a refusal (RESIL_EOPEN, ...).
+ *
+ * From admit and resume:
+ *   PASS     go on
+ *   ARMED    as PASS, and call timer when frame[0], a point in time, has come
+ *   WAIT     call resume at walk->wake_ns, when woken, or earlier for no reason
+ *   ANSWER   walk->result is the answer: turn round here
+ * From settle:
+ *   PASS     go on
+ *   DECIDED  go on, and the report names this policy as the one that decided
+ *   CHANGED  as DECIDED: walk->result was replaced
+ *   AGAIN    enter the inside again at walk->wake_ns
+ *   RUN      run the callback once as a substitute; its result goes on outwards
+ *   HOLD     of a policy that forks: SUCCESS and CALLER win, the other attempts are aborted; any other
+ *            result is held back while another attempt is on its way
+ * From timer:
+ *   PASS     frame[0] is the next time; if it isn't in the future, the timer is off
+ *   EXPIRE   end the inside with TIMEOUT, then settle this policy and those outside of it
+ *   SPAWN    of a policy that forks: as PASS, and start another attempt beside the others
+ */
 enum resil_verdict {
-    RESIL_PASS = 0, /* go on */
-    RESIL_ARMED =
-        1, /* admit, resume: PASS, and call timer when frame[0] (a point in time) has come */
-    RESIL_WAIT = 2,    /* admit, resume: call resume at walk->wake_ns, or when woken */
-    RESIL_ANSWER = 3,  /* admit, resume: walk->result is the answer, turn round here */
-    RESIL_DECIDED = 4, /* settle: PASS, and the report names this policy as the one that decided */
-    RESIL_CHANGED = 5, /* settle: as DECIDED; walk->result is replaced */
-    RESIL_AGAIN = 6,   /* settle: enter the inside again at walk->wake_ns */
-    RESIL_RUN = 7, /* settle: run the callback once as a substitute; its result goes on outwards */
-    RESIL_EXPIRE = 8, /* timer: end the inside with TIMEOUT */
+    RESIL_PASS = 0,
+    RESIL_ARMED = 1,
+    RESIL_WAIT = 2,
+    RESIL_ANSWER = 3,
+    RESIL_DECIDED = 4,
+    RESIL_CHANGED = 5,
+    RESIL_AGAIN = 6,
+    RESIL_RUN = 7,
+    RESIL_HOLD = 8,
+    RESIL_EXPIRE = 9,
+    RESIL_SPAWN = 10,
 };
 
-/** What the functions of a policy read and write: the state of one way through the chain. */
+/**
+ * What the functions of a policy read and write: the state of one way through the chain. Fields marked out
+ * are theirs to set.
+ */
 struct resil_walk {
-    struct resil_attempt
-        attempt;                /* number and deadline_ns are the attempt's to come, or the last */
-    struct resil_result result; /* settle: the result; ANSWER, CHANGED: set it */
+    /** number and deadline_ns are those of the attempt to come, or of the last one. A policy may bring
+        deadline_ns forward in admit; it puts it back in settle and abandon. */
+    struct resil_attempt attempt;
+    /** settle: the result. Out with ANSWER and CHANGED. */
+    struct resil_result result;
     const struct resil_request *request; /* never NULL */
     uint64_t now_ns;                     /* the time as last read */
-    uint64_t wake_ns;     /* out, with WAIT and AGAIN: a point in time; RESIL_NEVER = none */
-    uint64_t retry_at_ns; /* out, with a refusal: when it makes sense to ask again; 0 = unknown */
+    uint64_t wake_ns;     /* out, with WAIT and AGAIN: a point in time, or RESIL_NEVER */
+    uint64_t retry_at_ns; /* out, with a refusal: when to ask again; 0 = unknown */
     int status;           /* settle of REFUSED: whose refusal; 0 = the callback's own */
-    int stopped;          /* out: why no further attempt was made (RESIL_EBUDGET, ...); 0 = n/a */
+    int stopped;          /* out: why no further attempt is made (RESIL_EBUDGET, ...) */
     bool timed;           /* out, in admit: read the clock again before SUCCESS is settled */
-    bool late_success;    /* a SUCCESS came after its deadline and was settled as TIMEOUT */
+    bool late_success;    /* a SUCCESS came after its deadline and is settled as TIMEOUT */
     uint32_t wake_word_;
     const struct resil_env *env_;
     uint64_t seed_;
@@ -77,25 +103,31 @@ typedef int resil_policy_op(void *self, uint64_t *frame, struct resil_walk *walk
 #define RESIL_ON_REFUSED 4u
 #define RESIL_ON_ALL     7u
 
-/** A policy's table. Static and constant; NULL functions are skipped. */
+/**
+ * The inside of this policy may run several times at once, each time with frames of its own (a hedge). Such a
+ * policy forks when its admit answers ARMED; from then on its settle must answer HOLD. At most one in a chain.
+ */
+#define RESIL_FORKS 8u
+
+/** A policy's table. Static and constant; a NULL function is skipped. */
 struct resil_policy_ops {
-    size_t size;             /* sizeof(struct resil_policy_ops) */
-    const char *name;        /* for reports and errors; a static string */
-    uint32_t flags;          /* RESIL_ON_...: needs a settle function */
-    uint32_t frame_words;    /* 64-bit words of frame, 0 to 16 */
-    resil_policy_op *admit;  /* on the way in */
-    resil_policy_op *resume; /* after WAIT; NULL = admit again */
-    resil_policy_op *settle; /* on the way out */
-    resil_policy_op
-        *abandon; /* the inside was torn down and this frame with it: give everything back.
-                                 walk->result.outcome says why: TIMEOUT (it was running), CANCELLED (by the
-                                 caller, or a hedge that lost), REFUSED (nothing ran). Also after WAIT. The
-                                 return value is not read. */
-    resil_policy_op
-        *timer; /* frame[0] of an ARMED policy has come: PASS (frame[0] is the next time,
-                                 RESIL_NEVER = none) or EXPIRE */
-    int (*check)(
-        const void *self); /* RESIL_OK if self can be used (is initialised); NULL = always */
+    size_t size;          /* sizeof(struct resil_policy_ops) */
+    const char *name;     /* for reports and errors; a static string */
+    uint32_t flags;       /* RESIL_ON_..., RESIL_FORKS */
+    uint32_t frame_words; /* 64-bit words of frame, 0 to 16 */
+
+    resil_policy_op *admit;
+    resil_policy_op *resume; /* after WAIT; NULL = admit is called again */
+    resil_policy_op *settle;
+
+    /** The inside was torn down, and this frame with it, in admit's WAIT or after its PASS: give everything
+        back. walk->result.outcome says why: TIMEOUT (it was running), CANCELLED (by the caller, or a hedge
+        that lost), REFUSED (nothing was running). The return value is not read. */
+    resil_policy_op *abandon;
+    resil_policy_op *timer;
+
+    /** RESIL_OK if self can be used: it is initialised. NULL = it always can. */
+    int (*check)(const void *self);
 };
 
 /** One place in a chain: a table and the object it works on. Copyable; both are borrowed. */

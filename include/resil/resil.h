@@ -9,9 +9,11 @@
 #include <resil/chain.h>
 #include <resil/common.h>
 #include <resil/env.h>
+#include <resil/fallback.h>
 #include <resil/outcome.h>
 #include <resil/policy.h>
 #include <resil/status.h>
+#include <resil/timeout.h>
 #include <resil/version.h>
 
 #endif

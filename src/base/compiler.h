@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef RESIL_BASE_COMPILER_H
+#define RESIL_BASE_COMPILER_H
+
+/*
+ * What the compiler can be told. RESIL__UNINITIALISED: a large local whose parts are set before they are
+ * read; where automatic variables are zeroed by a hardening flag, that would cost more than the call.
+ */
+
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define RESIL__UNINITIALISED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef RESIL__UNINITIALISED
+#define RESIL__UNINITIALISED
+#endif
+
+#if defined(__GNUC__)
+#define RESIL__LIKELY(x)   __builtin_expect(!!(x), 1)
+#define RESIL__UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define RESIL__COLD        __attribute__((cold, noinline))
+#define RESIL__INLINE      static inline __attribute__((always_inline))
+#else
+#define RESIL__LIKELY(x)   (x)
+#define RESIL__UNLIKELY(x) (x)
+#define RESIL__COLD
+#define RESIL__INLINE static inline
+#endif
+
+#endif
