@@ -97,7 +97,8 @@ enum resil_step_kind resil_call_step(struct resil_call *call, uint64_t now_ns,
                                      struct resil_step *step)
 {
     step->wake_ns = RESIL_NEVER;
-    tell_time(call, now_ns);
+    if (call->lane_.phase != LANE_DONE)
+        tell_time(call, now_ns);
     for (;;) {
         bool turned;
         uint32_t index;

@@ -62,7 +62,7 @@ void resil__lane_admitted(struct resil_call *call, uint32_t index, int verdict)
         lane->level = level + 1;
         return;
     case RESIL_WAIT:
-        lane->phase = LANE_WAITING;
+        lane->phase = LANE_PARKED;
         return;
     case RESIL_ANSWER:
         lane->decided = level;
@@ -95,8 +95,7 @@ static void admit(struct resil_call *call, uint32_t index)
     resil__lane_admitted(call, index, verdict);
 }
 
-/* True when the policy said WAIT once more. */
-static bool resume(struct resil_call *call, uint32_t index)
+static void resume(struct resil_call *call, uint32_t index)
 {
     struct resil_lane_ *lane = resil__lane(call, index);
     const struct resil_policy *policy = &call->chain_->policies_[lane->level];
@@ -108,10 +107,9 @@ static bool resume(struct resil_call *call, uint32_t index)
         if (policy->ops->abandon != NULL)
             (void)policy->ops->abandon(policy->self, frame, &lane->walk);
         turn(lane, lane->level, RESIL_REFUSED, RESIL_EDEADLINE);
-        return false;
+        return;
     }
     resil__lane_admitted(call, index, op(policy->self, frame, &lane->walk));
-    return lane->phase == LANE_WAITING;
 }
 
 /* False when the deadline has come: then nothing runs. */
@@ -254,9 +252,11 @@ enum lane_way resil__lane_advance(struct resil_call *call, uint32_t index)
         case LANE_ADMIT:
             admit(call, index);
             break;
+        case LANE_PARKED:
+            lane->phase = LANE_WAITING;
+            return LANE_BLOCKED;
         case LANE_WAITING:
-            if (resume(call, index))
-                return LANE_BLOCKED;
+            resume(call, index);
             break;
         case LANE_READY:
             if (start(call, index))
@@ -292,6 +292,7 @@ enum lane_way resil__lane_advance(struct resil_call *call, uint32_t index)
 static uint32_t held_levels(const struct resil_call *call, const struct resil_lane_ *lane)
 {
     switch ((enum lane_phase)lane->phase) {
+    case LANE_PARKED:
     case LANE_WAITING:
     case LANE_AGAIN:
         return lane->level + 1;

@@ -6,8 +6,8 @@
  * What the files of the chain share. A call has one lane, or up to three inside of a policy that forks; the
  * trunk (the levels outside of that policy) always belongs to lane 0. A lane is in one phase:
  *
- *     IDLE -> ADMIT <-> WAITING          level: the policy to ask next, or that waits
- *               |
+ *     IDLE -> ADMIT <-> PARKED, WAITING  level: the policy to ask next, or that waits (PARKED until the step
+ *               |                        in which it said so is over)
  *               v
  *             READY -> CALLING           level: where settling will begin (policies below it)
  *                        |   |
@@ -29,6 +29,7 @@
 enum lane_phase {
     LANE_IDLE = 0,
     LANE_ADMIT,
+    LANE_PARKED,
     LANE_WAITING,
     LANE_READY,
     LANE_CALLING,

@@ -62,9 +62,10 @@ static int finish(struct resil_call *call, resil_call_fn *fn, void *arg,
     const struct resil_env *env = walk->env_;
     uint64_t now_ns = walk->now_ns;
     unsigned stalled = 0;
+    uint32_t expected =
+        0; /* the word as it was before the policies were asked: no wake gets lost */
 
-    for (;;) {
-        uint32_t expected = resil__load_acquire32(&walk->wake_word_);
+    for (;; expected = resil__load_acquire32(&walk->wake_word_)) {
         enum resil_outcome outcome;
         struct resil_result result;
         struct resil_step step;
