@@ -17,7 +17,8 @@
  * On the way in every policy is asked to admit the call, outermost first. On the way out the policies
  * inside of the point where the walk turned are asked to settle the result, innermost first. A policy that
  * refused or answered is itself not asked again: it holds nothing. A policy whose admit passed gets
- * exactly one of: settle (for a kind of result that its flags name; for another kind, nothing), or abandon.
+ * exactly one of: a settle that doesn't answer AGAIN (for a kind of result that its flags name; for another
+ * kind, nothing), or abandon.
  *
  * What every function gets: self, its object; frame, words of its own in this call (ops.frame_words of
  * them); walk, what it may read and write. Without an admit function the frame is zeroed when the call

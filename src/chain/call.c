@@ -172,6 +172,16 @@ static int final_status(const struct resil_call *call)
     return RESIL_EFAILED;
 }
 
+/* When a caller who didn't get its answer is told to ask again. */
+static uint64_t come_back(const struct resil_walk *walk)
+{
+    if (walk->result.outcome == RESIL_SUCCESS)
+        return 0;
+    if (walk->retry_at_ns == 0 && walk->result.hint_ns != 0)
+        return resil__add_sat(walk->now_ns, walk->result.hint_ns);
+    return walk->retry_at_ns;
+}
+
 int resil_call_fini(const struct resil_call *call, struct resil_report *report)
 {
     const struct resil_walk *walk = &call->lane_.walk;
@@ -189,12 +199,10 @@ int resil_call_fini(const struct resil_call *call, struct resil_report *report)
         .stopped = walk->stopped,
         .call_rc = walk->result.call_rc,
         .elapsed_ns = walk->now_ns - call->begin_ns_,
-        .retry_at_ns = walk->retry_at_ns,
+        .retry_at_ns = come_back(walk),
         .late_success = walk->late_success,
     };
     if (decided != RESIL__NO_LEVEL)
         report->decided_by = call->chain_->policies_[decided].ops->name;
-    if (report->retry_at_ns == 0 && walk->result.hint_ns != 0)
-        report->retry_at_ns = resil__add_sat(walk->now_ns, walk->result.hint_ns);
     return report->status;
 }

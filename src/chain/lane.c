@@ -4,8 +4,6 @@
  * One lane of a call, from phase to phase: in through the policies, to the callback, and out again. Nothing
  * here reads a clock: walk->now_ns is the time.
  */
-#include <string.h>
-
 #include "base/math.h"
 #include "chain/machine.h"
 
@@ -16,21 +14,6 @@ void resil__lane_begin(struct resil_lane_ *lane, uint32_t level)
     lane->entry = level;
     lane->timers = 0;
     lane->decided = RESIL__NO_LEVEL;
-}
-
-/* Policies without admit find their frame zeroed when they are first asked after the walk came in. */
-static void ready_frames(struct resil_call *call, uint32_t index)
-{
-    struct resil_lane_ *lane = resil__lane(call, index);
-    const struct resil_chain *chain = call->chain_;
-
-    for (uint32_t level = lane->entry; level < chain->count_; level++) {
-        const struct resil_policy_ops *ops = chain->policies_[level].ops;
-
-        if (ops->admit == NULL && (ops->flags & RESIL_ON_SUCCESS) == 0)
-            memset(resil__frame(call, index, level), 0, ops->frame_words * sizeof(uint64_t));
-    }
-    lane->entry = chain->count_;
 }
 
 /* Turns round at a level: the policies outside of it are to be settled. */
@@ -103,9 +86,7 @@ static void resume(struct resil_call *call, uint32_t index)
     resil_policy_op *op = policy->ops->resume != NULL ? policy->ops->resume : policy->ops->admit;
 
     if (lane->walk.now_ns >= lane->walk.attempt.deadline_ns) {
-        lane->walk.result.outcome = RESIL_REFUSED;
-        if (policy->ops->abandon != NULL)
-            (void)policy->ops->abandon(policy->self, frame, &lane->walk);
+        resil__level_abandon(call, index, lane->level, RESIL_REFUSED);
         turn(lane, lane->level, RESIL_REFUSED, RESIL_EDEADLINE);
         return;
     }
@@ -161,7 +142,7 @@ static void settle(struct resil_call *call, uint32_t index)
     uint32_t level;
     int verdict;
 
-    ready_frames(call, index);
+    resil__lane_frames(call, index);
     while (hop->level != RESIL__NO_LEVEL && hop->level >= lane->level)
         hop++;
     verdict = resil__walk(&hop, resil__frames(call, index), &lane->walk);
@@ -218,12 +199,15 @@ void resil__lane_settled(struct resil_call *call, uint32_t index, uint32_t level
 }
 
 /* Enters the inside of the policy that asked for it; true when that has to wait. */
-static bool again(struct resil_lane_ *lane)
+static bool again(struct resil_call *call, uint32_t index)
 {
+    struct resil_lane_ *lane = resil__lane(call, index);
     struct resil_walk *walk = &lane->walk;
 
     if (walk->now_ns >= walk->attempt.deadline_ns) {
         walk->stopped = RESIL_EDEADLINE;
+        resil__level_abandon(call, index, lane->level, RESIL_REFUSED);
+        lane->timers &= (UINT32_C(1) << lane->level) - 1;
         lane->phase = LANE_SETTLE;
         return false;
     }
@@ -245,9 +229,10 @@ static bool again(struct resil_lane_ *lane)
 enum lane_way resil__lane_advance(struct resil_call *call, uint32_t index)
 {
     struct resil_lane_ *lane = resil__lane(call, index);
+    const uint32_t timers = lane->timers;
 
-    /* An ABORT is delivered before anything else happens to the lane that it belongs to. */
-    while (call->aborts_ == 0) {
+    /* An ABORT is delivered, and a timer just armed is looked at, before anything else happens. */
+    while (call->aborts_ == 0 && (lane->timers & ~timers) == 0) {
         switch ((enum lane_phase)lane->phase) {
         case LANE_ADMIT:
             admit(call, index);
@@ -275,7 +260,7 @@ enum lane_way resil__lane_advance(struct resil_call *call, uint32_t index)
             settle(call, index);
             break;
         case LANE_AGAIN:
-            if (again(lane))
+            if (again(call, index))
                 return LANE_BLOCKED;
             break;
         case LANE_IDLE:
@@ -286,53 +271,4 @@ enum lane_way resil__lane_advance(struct resil_call *call, uint32_t index)
         }
     }
     return LANE_TURNED;
-}
-
-/* One past the innermost level that holds something. */
-static uint32_t held_levels(const struct resil_call *call, const struct resil_lane_ *lane)
-{
-    switch ((enum lane_phase)lane->phase) {
-    case LANE_PARKED:
-    case LANE_WAITING:
-    case LANE_AGAIN:
-        return lane->level + 1;
-    case LANE_HELD:
-        return call->chain_->hedge_ + 1;
-    case LANE_IDLE:
-    case LANE_DONE:
-        return 0;
-    case LANE_ADMIT:
-    case LANE_READY:
-    case LANE_CALLING:
-    case LANE_REPORTED:
-    case LANE_SETTLE:
-    default:
-        return lane->level;
-    }
-}
-
-void resil__lane_abandon(struct resil_call *call, uint32_t index, uint32_t level,
-                         enum resil_outcome why)
-{
-    struct resil_lane_ *lane = resil__lane(call, index);
-    const bool ran = lane->phase == LANE_CALLING || lane->phase == LANE_REPORTED;
-    const bool late = lane->phase == LANE_REPORTED && lane->walk.result.outcome == RESIL_SUCCESS;
-    uint32_t inner = held_levels(call, lane);
-
-    ready_frames(call, index);
-    if (lane->phase == LANE_CALLING)
-        call->aborts_ |= UINT32_C(1) << index;
-    if (late)
-        call->lane_.walk.late_success = true;
-    if (why == RESIL_TIMEOUT && !ran)
-        why = RESIL_REFUSED;
-    while (inner-- > level) {
-        const struct resil_policy *policy = &call->chain_->policies_[inner];
-
-        lane->walk.result = (struct resil_result){.outcome = why};
-        if (policy->ops->abandon != NULL)
-            (void)policy->ops->abandon(policy->self, resil__frame(call, index, inner), &lane->walk);
-    }
-    lane->timers &= (UINT32_C(1) << level) - 1;
-    lane->phase = LANE_IDLE;
 }

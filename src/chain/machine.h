@@ -146,6 +146,12 @@ extern const struct resil_request resil__request_default;
 /** Sets the machine's own fields of a lane that begins to walk in at a level. */
 void resil__lane_begin(struct resil_lane_ *lane, uint32_t level);
 
+/**
+ * Zeroes the frames of policies without admit, once after each time that the walk came in and before anyone is
+ * asked on the way out.
+ */
+void resil__lane_frames(struct resil_call *call, uint32_t index);
+
 /** Takes a verdict of admit or resume at lane->level. */
 void resil__lane_admitted(struct resil_call *call, uint32_t index, int verdict);
 
@@ -154,6 +160,10 @@ void resil__lane_settled(struct resil_call *call, uint32_t index, uint32_t level
 
 /** Takes a lane as far as it goes. */
 enum lane_way resil__lane_advance(struct resil_call *call, uint32_t index);
+
+/** Tells the policy at one level that its frame is torn down; the result of the walk is kept. */
+void resil__level_abandon(struct resil_call *call, uint32_t index, uint32_t level,
+                          enum resil_outcome why);
 
 /** Tears down what a lane holds at a level and inside of it; why is TIMEOUT or CANCELLED. */
 void resil__lane_abandon(struct resil_call *call, uint32_t index, uint32_t level,

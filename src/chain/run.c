@@ -126,6 +126,7 @@ RESIL__COLD static int leave_out(struct resil_call *call, const struct resil_cha
                                  resil_call_fn *fn, void *arg, struct resil_report *report)
 {
     leave(call, chain, begin_ns, 1);
+    resil__lane_frames(call, 0);
     call->lane_.phase = LANE_SETTLE;
     resil__lane_settled(call, 0, hop->level, verdict);
     return finish(call, fn, arg, report);
