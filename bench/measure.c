@@ -31,6 +31,12 @@ struct worker {
     uint64_t end_ns;
 };
 
+void bench_fail(const char *name)
+{
+    (void)fprintf(stderr, "resil-bench: %s does something else than it should\n", name);
+    exit(1);
+}
+
 static uint64_t clock_ns(void)
 {
     struct timespec ts;
