@@ -19,12 +19,16 @@ PIN(resil_result, 16);
 PIN(resil_walk, 144);
 PIN(resil_policy_ops, 72);
 PIN(resil_policy, 16);
-PIN(resil_chain, 1656);
+PIN(resil_chain, 1720);
 PIN(resil_report, 56);
 PIN(resil_step, 16);
-PIN(resil_call, 968);
+PIN(resil_call, 984);
 
 /* The primitives, object and config, one pair a noun, in alphabetic order of the nouns. */
+PIN(resil_fallback, 16);
+PIN(resil_fallback_config, 16);
+PIN(resil_timeout, 8);
+PIN(resil_timeout_config, 8);
 
 #ifdef WRONG_SIZE /* the negative control: see meson.build */
 PIN(resil_result, 17);
@@ -38,7 +42,7 @@ _Static_assert(sizeof(struct resil_call) <= 1024, "a call is at most 1 KiB");
 /* Values that end up in logs and in users' switches. */
 _Static_assert(RESIL_NONE == 0 && RESIL_REFUSED == 10 && RESIL_OUTCOMES == 11, "outcomes");
 _Static_assert(RESIL_EOPEN == -100 && RESIL_ECANCELLED == -106, "statuses");
-_Static_assert(RESIL_PASS == 0 && RESIL_EXPIRE == 8, "verdicts");
+_Static_assert(RESIL_PASS == 0 && RESIL_EXPIRE == 9 && RESIL_SPAWN == 10, "verdicts");
 _Static_assert(RESIL_STEP_DONE == 0 && RESIL_STEP_WAIT == 3, "steps");
 
 int main(void)
