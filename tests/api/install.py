@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a user does after `meson install`: install.py BUILD SANDBOX VERSION SOVERSION SANITIZE CC READELF
+"""What a user does after `meson install`: install.py BUILD SANDBOX VERSION SOVERSION SANITIZE CC CXX READELF
 
-Installs BUILD into a DESTDIR below SANDBOX and builds app.c the three ways that the README promises. The paths that
+Installs BUILD into a DESTDIR below SANDBOX and builds app.c by name, by pkg-config and statically, as C and as C++. The paths that
 /usr/local would give for nothing come from the environment, so that the command lines are the user's own.
 """
 
@@ -81,7 +81,7 @@ def controls():
 
 
 def main():
-    build, sandbox, version, soversion, sanitize, cc, readelf = sys.argv[1:8]
+    build, sandbox, version, soversion, sanitize, cc, cxx, readelf = sys.argv[1:9]
     sandbox = pathlib.Path(sandbox)
     shutil.rmtree(sandbox, ignore_errors=True)
     dest = sandbox / "dest"
@@ -100,7 +100,7 @@ def main():
                              + ["version.h"]), f"installed headers: {headers}")
     sanitized = sanitize != "none"
     flags = [f"-fsanitize={sanitize}"] if sanitized else []
-    cc = " ".join(shlex.quote(word) for word in shlex.split(cc) + flags)
+    cc, cxx = (" ".join(shlex.quote(word) for word in shlex.split(command) + flags) for command in (cc, cxx))
 
     # As if installed into /usr/local: the compiler, the loader and pkg-config look there by themselves.
     plain = {**os.environ, "PKG_CONFIG_LIBDIR": str(lib / "pkgconfig"), "PKG_CONFIG_PATH": "",
@@ -109,6 +109,7 @@ def main():
     found = {**plain, "CPATH": str(include), "LIBRARY_PATH": str(lib)}
     loads = {**os.environ, "LD_LIBRARY_PATH": str(lib)}
     shutil.copy(HERE / "app.c", sandbox / "app.c")
+    shutil.copy(HERE / "app.c", sandbox / "app.cc")
     os.chdir(sandbox)
 
     controls()
@@ -127,8 +128,9 @@ def main():
 
         run(f"{cc} app.c -o by_name -lresil", found, shell=True)
         run(f"{cc} app.c -o by_pc $(pkg-config --cflags --libs resil)", plain, shell=True)
+        run(f"{cxx} app.cc -o by_cxx $(pkg-config --cflags --libs resil)", plain, shell=True)
         refused(f"{cc} app.c -o nowhere -lresil", plain)
-        for program in ("by_name", "by_pc"):
+        for program in ("by_name", "by_pc", "by_cxx"):
             expect(f"libresil.so.{soversion}" in run([readelf, "-dW", program]), f"{program} is not dynamic")
             expect(run(["./" + program], loads).strip() == version, f"{program} runs with another version")
     if static.exists():
