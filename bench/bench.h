@@ -48,7 +48,7 @@ static inline void bench_keep(uint64_t value)
 _Noreturn void bench_fail(const char *name);
 
 /** The caller's time in a loop: starts at the clock and takes so many ns per operation, so that windows slide. */
-#define BENCH_TICK_NS 2
+#define BENCH_TICK_NS 4
 
 /** Shared state starts its own pair of lines, as the prefetcher fetches them. */
 #define BENCH_APART _Alignas(128)
