@@ -13,16 +13,19 @@ static void guard(struct resil_breaker *breaker, const char *name, uint64_t iter
 {
     static const struct resil_result success = {.outcome = RESIL_SUCCESS};
     uint64_t now_ns = resil_now_ns();
-    int rc = 0;
+    uint64_t wrong = 0;
 
     for (uint64_t i = 0; i < iterations; i++) {
         struct resil_permit permit;
+        int rc = resil_breaker_acquire(breaker, now_ns, &permit);
 
-        rc |= resil_breaker_acquire(breaker, now_ns, &permit);
-        rc |= resil_breaker_record(breaker, &permit, now_ns, &success);
+        wrong += rc != RESIL_OK;
+        /* A thread that was held up while the others filled the window comes too late, rightly. */
+        rc = resil_breaker_record(breaker, &permit, now_ns, &success);
+        wrong += rc != RESIL_OK && rc != RESIL_ELATE;
         now_ns += BENCH_TICK_NS;
     }
-    if (rc != RESIL_OK)
+    if (wrong != 0)
         bench_fail(name);
 }
 
