@@ -4,8 +4,11 @@
  * The limiters at a rate that is never reached, and one that refuses. The time is the caller's; it passes faster the
  * more threads there are, so that they stay below the rate together.
  */
+#include <stdlib.h>
+
 #include <resil/env.h>
 #include <resil/limiter.h>
+#include <resil/log.h>
 #include <resil/window.h>
 
 #include "bench.h"
@@ -87,10 +90,47 @@ static void run_window(uint64_t iterations, uint32_t thread)
         bench_fail("limiter.window");
 }
 
+static struct resil_log *log_;
+
+/* As many calls as a log for 4 million a millisecond keeps: 32 KiB. */
+static bool setup_log(uint32_t threads)
+{
+    struct resil_log_config config = {.limit = 4096, .period_ns = RESIL_US(1)};
+    size_t size = resil_log_size(config.limit);
+
+    (void)threads;
+    log_ = aligned_alloc(128, (size + 127) / 128 * 128);
+    return log_ != NULL && resil_log_init(log_, size, &config) == RESIL_OK;
+}
+
+/*
+ * A log refuses who comes with an old time while the others fill it. So the time follows the clock here, read every 64
+ * operations, and what a thread that was held up is refused in between is let go: at most one in a hundred.
+ */
+static void run_log(uint64_t iterations, uint32_t thread)
+{
+    uint64_t now_ns = 0;
+    uint64_t refused = 0;
+
+    (void)thread;
+    for (uint64_t i = 0; i < iterations; i++) {
+        now_ns = i % 64 == 0 ? resil_now_ns() : now_ns + BENCH_TICK_NS;
+        refused += resil_log_acquire(log_, now_ns, NULL) != RESIL_OK;
+    }
+    if (refused > iterations / 100)
+        bench_fail("limiter.log");
+}
+
+static void teardown_log(void)
+{
+    free(log_);
+}
+
 static const struct bench rows[] = {
     {.name = "limiter.gcra", .setup = setup_gcra, .run = run_gcra},
     {.name = "limiter.gcra_refuse", .setup = setup_gcra_refuse, .run = run_gcra_refuse},
     {.name = "limiter.window", .setup = setup_window, .run = run_window},
+    {.name = "limiter.log", .setup = setup_log, .run = run_log, .teardown = teardown_log},
 };
 
 BENCH_GROUP(limiter, rows);
