@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The sizes that a caller's program is compiled with. A change of one of these numbers is a change of the ABI:
+ * it needs a new soname, or the reserve of the struct. Pinned for x86-64; the layouts hold nothing but words,
+ * pointers and arrays of them, so another 64-bit machine comes to the same.
+ */
+#include <resil/resil.h>
+
+#if defined(__x86_64__) && defined(__LP64__)
+
+#define PIN(type, size)                                                                            \
+    _Static_assert(sizeof(struct type) == (size), "the size of struct " #type " is ABI")
+
+PIN(resil_env, 48);
+PIN(resil_request, 56);
+PIN(resil_attempt, 64);
+PIN(resil_result, 16);
+PIN(resil_walk, 144);
+PIN(resil_policy_ops, 72);
+PIN(resil_policy, 16);
+PIN(resil_chain, 1720);
+PIN(resil_report, 56);
+PIN(resil_step, 16);
+PIN(resil_call, 984);
+
+/* The primitives, object and config, one pair a noun, in alphabetic order of the nouns. */
+PIN(resil_fallback, 16);
+PIN(resil_fallback_config, 16);
+PIN(resil_timeout, 8);
+PIN(resil_timeout_config, 8);
+
+#ifdef WRONG_SIZE /* the negative control: see meson.build */
+PIN(resil_result, 17);
+#endif
+
+#endif
+
+/* A caller keeps one on the stack, or one per connection. */
+_Static_assert(sizeof(struct resil_call) <= 1024, "a call is at most 1 KiB");
+
+/* Values that end up in logs and in users' switches. */
+_Static_assert(RESIL_NONE == 0 && RESIL_REFUSED == 10 && RESIL_OUTCOMES == 11, "outcomes");
+_Static_assert(RESIL_EOPEN == -100 && RESIL_ECANCELLED == -106, "statuses");
+_Static_assert(RESIL_PASS == 0 && RESIL_EXPIRE == 9 && RESIL_SPAWN == 10, "verdicts");
+_Static_assert(RESIL_STEP_DONE == 0 && RESIL_STEP_WAIT == 3, "steps");
+
+int main(void)
+{
+    return 0;
+}
