@@ -5,6 +5,7 @@
 /* Everything. Each header can also be included alone. */
 
 #include <resil/attempt.h>
+#include <resil/bulkhead.h>
 #include <resil/call.h>
 #include <resil/chain.h>
 #include <resil/common.h>
