@@ -12,6 +12,7 @@
 #include <resil/env.h>
 #include <resil/outcome.h>
 #include <resil/policy.h>
+#include <resil/queue.h>
 #include <resil/status.h>
 #include <resil/version.h>
 
