@@ -263,6 +263,27 @@ static void bulkhead_is_shared_between_processes(void **state)
     (void)munmap(shared, sizeof *shared);
 }
 
+/* A write to the page would end the test with SIGSEGV. */
+static void refusal_writes_nothing(void **state)
+{
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    struct resil_bulkhead *page =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    (void)state;
+    assert_true(page != MAP_FAILED);
+    assert_int_equal(resil_bulkhead_init(page, &(struct resil_bulkhead_config){.limit = 1}),
+                     RESIL_OK);
+    assert_int_equal(mprotect(page, size, PROT_READ), 0);
+    assert_int_equal(resil_bulkhead_release(page), RESIL_EINVAL);
+
+    assert_int_equal(mprotect(page, size, PROT_READ | PROT_WRITE), 0);
+    assert_int_equal(resil_bulkhead_acquire(page), RESIL_OK);
+    assert_int_equal(mprotect(page, size, PROT_READ), 0);
+    assert_int_equal(resil_bulkhead_acquire(page), RESIL_EFULL);
+    (void)munmap(page, size);
+}
+
 static void policy_takes_a_permit_and_gives_it_back_for_every_kind_of_result(void **state)
 {
     struct resil_policy policy = resil_bulkhead_policy(&bulkhead);
@@ -325,6 +346,7 @@ int main(void)
         cmocka_unit_test(bulkhead_init_refuses_what_does_not_fit_and_touches_nothing),
         cmocka_unit_test(bulkhead_that_is_not_initialised_admits_nothing),
         cmocka_unit_test(bulkhead_is_shared_between_processes),
+        cmocka_unit_test(refusal_writes_nothing),
         cmocka_unit_test(policy_takes_a_permit_and_gives_it_back_for_every_kind_of_result),
         cmocka_unit_test(policy_refuses_when_full_and_gives_back_when_abandoned),
         cmocka_unit_test(policy_wants_an_initialised_bulkhead),
