@@ -158,18 +158,22 @@ static void interleave_fiber(void)
     interleave_yield(FIBER_DONE);
 }
 
+static void interleave_start(int fiber)
+{
+    interleave.states[fiber] = FIBER_READY;
+    (void)getcontext(&interleave.contexts[fiber]);
+    interleave.contexts[fiber].uc_stack.ss_sp = interleave.stacks[fiber];
+    interleave.contexts[fiber].uc_stack.ss_size = sizeof interleave.stacks[fiber];
+    makecontext(&interleave.contexts[fiber], interleave_fiber, 0);
+}
+
 static void interleave_run(void)
 {
     interleave.depth = 0;
     interleave.idle = 0;
     interleave.runs++;
-    for (int i = 0; i < interleave.count; i++) {
-        interleave.states[i] = FIBER_READY;
-        (void)getcontext(&interleave.contexts[i]);
-        interleave.contexts[i].uc_stack.ss_sp = interleave.stacks[i];
-        interleave.contexts[i].uc_stack.ss_size = sizeof interleave.stacks[i];
-        makecontext(&interleave.contexts[i], interleave_fiber, 0);
-    }
+    for (int i = 0; i < interleave.count; i++)
+        interleave_start(i);
     interleave.current = (int)interleave_pick((unsigned)interleave.count);
     (void)swapcontext(&interleave.home, &interleave.contexts[interleave.current]);
     for (int i = 0; i < interleave.count; i++)
