@@ -3,22 +3,24 @@
 #define RESIL_BULKHEAD_H
 
 /*
- * A bulkhead: at most `limit` calls in flight, so that one slow peer can't take all threads, connections
- * or memory of a service. The name and the idea: Michael T. Nygard, "Release It!", 2007. The mechanism is the
- * counting semaphore of Edsger W. Dijkstra ("Over de sequentialiteit van procesbeschrijvingen", 1962), here
- * without waiting: a full bulkhead refuses. Who wants to wait puts a queue in front of it (resil/queue.h).
+ * A bulkhead: at most `limit` calls in flight, so that one slow peer can't take all threads,
+ * connections or memory of a service. The name and the idea: Michael T. Nygard, "Release It!",
+ * 2007. The mechanism is the counting semaphore of Edsger W. Dijkstra ("Over de sequentialiteit van
+ * procesbeschrijvingen", 1962), here without waiting: a full bulkhead refuses. Who wants to wait
+ * puts a queue in front of it (resil/queue.h).
  *
  *     acquire:  in flight < limit  ->  in flight + 1     (one compare-and-swap)
  *               otherwise          ->  RESIL_EFULL       (one load, nothing is written)
  *     release:  in flight - 1                            (one subtraction)
  *
- * Limit and calls in flight share one word, so the limit is exact: no interleaving exceeds it, and nobody is
- * refused below it. (Add first, take back if it was too much, would let others see a full bulkhead that is
- * not.) The limit can be changed at any time; lowered below what is in flight, nothing is interrupted and
- * nobody blocks: calls drain, and are refused until they have.
+ * Limit and calls in flight share one word, so the limit is exact: no interleaving exceeds it, and
+ * nobody is refused below it. (Add first, take back if it was too much, would let others see a full
+ * bulkhead that is not.) The limit can be changed at any time; lowered below what is in flight,
+ * nothing is interrupted and nobody blocks: calls drain, and are refused until they have.
  *
- * The state is one word without a pointer: static, on the heap, or in a MAP_SHARED mapping where several
- * processes keep one limit together. A process that dies keeps its permits; the snapshot shows them.
+ * The state is one word without a pointer: static, on the heap, or in a MAP_SHARED mapping where
+ * several processes keep one limit together. A process that dies keeps its permits; the snapshot
+ * shows them.
  *
  * Which calls may overlap on one bulkhead:
  *
@@ -74,7 +76,8 @@ RESIL_API int resil_bulkhead_init_sized(struct resil_bulkhead *bulkhead, size_t 
                                         size_t config_size);
 
 /**
- * Makes a bulkhead with nothing in flight. In a shared mapping one process does it, once, before the others look.
+ * Makes a bulkhead with nothing in flight. In a shared mapping one process does it, once, before
+ * the others look.
  *
  * @param bulkhead  the caller's memory, any content, aligned to 8.
  * @param config    copied; NULL = all defaults.
@@ -103,7 +106,8 @@ static inline int resil_bulkhead_init(struct resil_bulkhead *bulkhead,
  * Threads:   see the table above.
  * Progress:  lock-free (a failed swap means that another call got in or out). Atomics: one load and one
  *            read-modify-write; refused: one load. Syscalls: none.
- * Ordering:  acquire: what was done under a permit before its release is visible to who gets it next.
+ * Ordering:  acquire: what was done under a permit before its release is visible to who gets it
+ *            next.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
@@ -115,11 +119,12 @@ RESIL_API int resil_bulkhead_acquire(struct resil_bulkhead *bulkhead);
  * Knows of no queue: where calls wait in a resil_queue for this bulkhead, release through the queue
  * (resil_queue_release), or call resil_queue_wake afterwards.
  *
- * Permits carry no name. One release too many is detected when nothing is in flight; while others are, it can't be
- * told from theirs, and lets in a call too many.
+ * Permits carry no name. One release too many is detected when nothing is in flight; while others
+ * are, it can't be told from theirs, and lets in a call too many.
  *
  * @param bulkhead  an initialised bulkhead.
- * @return RESIL_OK; RESIL_EINVAL when nothing is in flight: a bug of the caller, and the count is as before.
+ * @return RESIL_OK; RESIL_EINVAL when nothing is in flight: a bug of the caller, and the count is
+ *         as before.
  *
  * Threads:   see the table above.
  * Progress:  wait-free. Atomics: one load and one read-modify-write. Syscalls: none.
@@ -147,8 +152,9 @@ RESIL_API int resil_bulkhead_snapshot(const struct resil_bulkhead *bulkhead,
 /**
  * Changes the limit while the bulkhead is in use.
  *
- * A higher limit lets calls in at once; those that wait in a resil_queue need a resil_queue_wake. A lower one
- * interrupts nothing and never blocks: calls are refused until fewer than `limit` are in flight.
+ * A higher limit lets calls in at once; those that wait in a resil_queue need a resil_queue_wake. A
+ * lower one interrupts nothing and never blocks: calls are refused until fewer than `limit` are in
+ * flight.
  *
  * @param bulkhead  an initialised bulkhead.
  * @param config    copied. Not NULL; a field of 0 is its default again.
@@ -167,8 +173,8 @@ RESIL_API int resil_bulkhead_reconfigure(struct resil_bulkhead *bulkhead,
 /**
  * Forgets the calls in flight and keeps the limit: for a mapping whose former users are dead.
  *
- * A call that is still in flight is no longer counted: the limit can be exceeded by as many, and its release
- * is either detected (RESIL_EINVAL) or takes another call's place.
+ * A call that is still in flight is no longer counted: the limit can be exceeded by as many, and
+ * its release is either detected (RESIL_EINVAL) or takes another call's place.
  *
  * @param bulkhead  an initialised bulkhead; NULL is ignored.
  *
@@ -180,10 +186,11 @@ RESIL_API int resil_bulkhead_reconfigure(struct resil_bulkhead *bulkhead,
 RESIL_API void resil_bulkhead_reset(struct resil_bulkhead *bulkhead);
 
 /**
- * Puts a bulkhead into a chain: a call takes a permit on its way in or is refused with RESIL_EFULL, and gives it
- * back however it ends: any result, a timeout, a cancel.
+ * Puts a bulkhead into a chain: a call takes a permit on its way in or is refused with RESIL_EFULL,
+ * and gives it back however it ends: any result, a timeout, a cancel.
  *
- * @param bulkhead  an initialised bulkhead. Borrowed: must outlive every chain that holds the policy.
+ * @param bulkhead  an initialised bulkhead. Borrowed: must outlive every chain that holds the
+ *                  policy.
  * @return the policy, named "bulkhead"; it needs no frame words. resil_chain_init refuses it when the bulkhead is
  *         not initialised.
  *

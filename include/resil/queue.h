@@ -3,8 +3,9 @@
 #define RESIL_QUEUE_H
 
 /*
- * A queue in front of a bulkhead: a call that finds it full waits for a permit, for a bounded time, in a
- * queue of bounded length. It sleeps until it is woken: blocking code in the kernel, an event loop in its loop.
+ * A queue in front of a bulkhead: a call that finds it full waits for a permit, for a bounded time,
+ * in a queue of bounded length. It sleeps until it is woken: blocking code in the kernel, an event
+ * loop in its loop.
  *
  *                 enter                      a release                 confirm
  *     (outside) --------> WAITING in the queue --------> GRANTED, woken --------> holds the permit
@@ -15,33 +16,38 @@
  *                            v          |  confirm, leave
  *     leave, or confirm after the wait: (outside)
  *
- * Order. FIFO: who waits longest is served first. LIFO: who came last is served first, and a newcomer to a full
- * queue takes the place of the oldest, who is woken and refused: in overload the oldest waiter's own caller
- * has mostly given up, so serving in order means working for the dead (Ben Maurer, "Fail at Scale", ACM
- * Queue, 2015). While somebody waits no newcomer overtakes: he queues even if a permit is free in that moment.
- * Only calls that had looked before the first waiter came can still get in front of him, each once.
+ * Order. FIFO: who waits longest is served first. LIFO: who came last is served first, and a
+ * newcomer to a full queue takes the place of the oldest, who is woken and refused: in overload the
+ * oldest waiter's own caller has mostly given up, so serving in order means working for the dead
+ * (Ben Maurer, "Fail at Scale", ACM Queue, 2015). While somebody waits no newcomer overtakes: it
+ * queues even if a permit is free in that moment. Only calls that had looked before the first
+ * waiter came can still get in front of him, each once.
  *
- * The lock and the sleeper are old: mutual exclusion around a list, and a waiter who registers before he looks
- * again (Dijkstra's "sleeping barber"). Ours: nobody sleeps or spins to release. Who gives a permit back while
- * the lock is held leaves a mark on it, and the holder serves the waiters on his behalf (so do "flat combining",
- * Danny Hendler et al., 2010, and many run queues).
+ * The lock and the sleeper are old: mutual exclusion around a list, and a waiter who registers
+ * before it looks again (Dijkstra's "sleeping barber"). Ours: nobody sleeps or spins to release.
+ * Who gives a permit back while the lock is held leaves a mark on it, and the holder serves the
+ * waiters on its behalf (so do "flat combining", Danny Hendler et al., 2010, and many run queues).
  *
- * One process. The queue holds pointers and belongs to the process that initialised it; the bulkhead behind it
- * may be shared. In one process:
+ * One process. The queue holds pointers and belongs to the process that initialised it; the
+ * bulkhead behind it may be shared. In one process:
  *
- *     - every call enters and leaves a bulkhead that has a queue through the queue: resil_queue_release, not
- *       resil_bulkhead_release, and no resil_bulkhead_policy beside the queue's;
- *     - after a free permit came about in another way (a higher limit, a reset), call resil_queue_wake.
+ *     - every call enters and leaves a bulkhead that has a queue through the queue:
+ *       resil_queue_release, not resil_bulkhead_release, and no resil_bulkhead_policy beside the
+ *       queue's;
+ *     - after a free permit came about in another way (a higher limit, a reset), call
+ *       resil_queue_wake.
  *
- * A permit that came free behind the queue's back, also in another process, wakes nobody: the waiters see it at
- * the next enter, confirm or release through their queue, or when poll_ns makes them look again, and at the latest
- * when their wait ends, before they are refused. Between processes there is no order of waiters. After a fork the child makes a queue
- * of its own.
+ * A permit that came free behind the queue's back, also in another process, wakes nobody: the
+ * waiters see it at the next enter, confirm or release through their queue, or when poll_ns makes
+ * them look again, and at the latest when their wait ends, before they are refused. Between
+ * processes there is no order of waiters. After a fork the child makes a queue of its own.
  *
- * Blocking: enter with waiters, confirm and leave take a lock, a word that is spun on with back-off for the time
- * of a few list operations and one wake function. The core makes no system call and can't sleep, so a
- * thread of high real-time priority may spin while a preempted holder on the same processor can't run: give
- * threads that share a queue one scheduling priority. Release never spins.
+ * Blocking: enter without a free permit, confirm and leave take a lock, a word that is spun on with
+ * back-off for the time of a few list operations and of the wake functions of those who get a
+ * permit, mostly one. The core makes no system call and can't sleep, so a thread of high real-time
+ * priority may spin while a preempted holder on the same processor can't run: give threads that
+ * share a queue one scheduling priority. A signal handler may release, but not enter, confirm or
+ * leave. Release never spins.
  *
  * Which calls may overlap on one queue:
  *
@@ -67,11 +73,9 @@ RESIL_BEGIN_DECLS
 struct resil_queue_config {
     uint64_t length;  /* calls that wait, 1 to 1000000; 0 = 100 */
     uint64_t wait_ns; /* the longest wait, 1 to RESIL_SEC(3600); 0 = RESIL_SEC(1) */
-    uint64_t
-        poll_ns; /* a waiter looks again by itself after so long: for a bulkhead that is shared between
-                         processes. RESIL_US(1) to RESIL_SEC(3600); 0 and RESIL_OFF = it doesn't, see
-                         RESIL_QUEUE_POLL_NS */
-    bool lifo; /* serve the newest first and drop the oldest; false = in order of arrival */
+    uint64_t poll_ns; /* a waiter looks again by itself after so long, for a bulkhead that several
+                         processes share: RESIL_US(1) to RESIL_SEC(3600); 0 and RESIL_OFF = never */
+    bool lifo;        /* serve the newest first and drop the oldest; false = in order of arrival */
 };
 
 /* A chain keeps its tickets in words of the call: they are read through this type. */
@@ -81,15 +85,14 @@ struct resil_queue_config {
 #define RESIL_TICKET_ALIAS_
 #endif
 
-/** A place in the queue, in the caller's memory. Zero it, set the first three fields, enter. Must not move
-    while it is in the queue. */
+/** A place in the queue, in the caller's memory. Zero it, set the first three fields, enter. Must not
+    move while it is in the queue. */
 struct RESIL_TICKET_ALIAS_ resil_ticket {
     resil_wake_fn *wake; /* called when there is something to confirm; NULL = poll */
     void *wake_arg;      /* handed to wake */
     uint64_t until_ns;   /* in: give up at this point in time at the latest, 0 = wait_ns alone.
                             Out, after RESIL_WAIT: when the wait ends */
-    uint64_t
-        wake_ns; /* out, after RESIL_WAIT: confirm at this point in time even if nobody woke you */
+    uint64_t wake_ns;    /* out, after RESIL_WAIT: confirm then even if nobody woke you */
     struct resil_ticket *next_;
     struct resil_ticket *prev_;
     uint32_t state_; /* enum ticket_state in src/bulkhead/queue_fast.h; all under the lock */
@@ -97,8 +100,7 @@ struct RESIL_TICKET_ALIAS_ resil_ticket {
 
 /** The queue. Private. Holds pointers: lives in one process. */
 struct resil_queue {
-    struct resil_bulkhead
-        *bulkhead_; /* NULL = not initialised; these are constant from init to fini */
+    struct resil_bulkhead *bulkhead_; /* NULL = not initialised; constant till fini, as the next */
     uint64_t wait_ns_;
     uint64_t poll_ns_; /* 0 = off */
     uint32_t length_;
@@ -115,7 +117,7 @@ struct resil_queue {
     uint64_t dropped_;
 };
 
-/** What the queue has done. The counters only grow; a permit that was free at once counts nowhere. */
+/** What the queue has done. Counters only grow; a permit that was free at once counts nowhere. */
 struct resil_queue_snapshot {
     uint64_t waiting; /* calls in the queue now */
     uint64_t entered; /* calls that had to wait */
@@ -153,8 +155,9 @@ RESIL_API int resil_queue_init_sized(struct resil_queue *queue, size_t queue_siz
  * @param queue     the caller's memory, any content. Not in a mapping that other processes use.
  * @param bulkhead  an initialised bulkhead. Borrowed: must outlive the queue.
  * @param config    copied; NULL = all defaults.
- * @return RESIL_OK; RESIL_EINVAL for a NULL queue, a NULL bulkhead or one that isn't initialised, or a field out of
- *         range; RESIL_EABI when the sizes of header and library differ. On failure the memory is untouched.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL queue, a NULL bulkhead or one that isn't initialised, or a
+ *         field out of range; RESIL_EABI when the sizes of header and library differ. On failure the
+ *         memory is untouched.
  *
  * Threads:   nobody else may use the queue yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
@@ -186,8 +189,8 @@ RESIL_API int resil_queue_fini(struct resil_queue *queue);
 /**
  * Takes a permit, or a place in the queue.
  *
- * After RESIL_WAIT the ticket belongs to the queue: sleep until wake is called or ticket->wake_ns has come, then
- * resil_queue_confirm; or resil_queue_leave at any time.
+ * After RESIL_WAIT the ticket belongs to the queue: sleep until wake is called or ticket->wake_ns
+ * has come, then resil_queue_confirm; or resil_queue_leave at any time.
  *
  * @param queue   an initialised queue.
  * @param ticket  the caller's memory, zeroed but for wake, wake_arg and until_ns. Reusable as it is once it is
@@ -203,7 +206,8 @@ RESIL_API int resil_queue_fini(struct resil_queue *queue);
  *            Otherwise Blocking: see above. Syscalls: none but what wake functions make.
  * Ordering:  acquire, as resil_bulkhead_acquire.
  * Signals:   async-signal-safe: no.
- * Ownership: the ticket must stay in place until confirm answers something else than RESIL_WAIT, or leave.
+ * Ownership: the ticket must stay in place until confirm answers something else than RESIL_WAIT, or
+ *            leave.
  * Since:     0.1
  */
 RESIL_API int resil_queue_enter(struct resil_queue *queue, struct resil_ticket *ticket,
@@ -212,9 +216,9 @@ RESIL_API int resil_queue_enter(struct resil_queue *queue, struct resil_ticket *
 /**
  * Looks whether a waiting ticket has its permit.
  *
- * A grant is never lost to a timeout: a ticket that was granted a permit keeps it until it confirms or leaves, and
- * confirms it even after its time. A clock that was set back doesn't prolong the wait: an end of the wait more than twice
- * wait_ns ahead counts as come.
+ * A grant is never lost to a timeout: a ticket that was granted a permit keeps it until it confirms
+ * or leaves, and confirms it even after its time. A clock that was set back doesn't prolong the
+ * wait: an end of the wait more than twice wait_ns ahead counts as come.
  *
  * @param queue   the queue that the ticket entered.
  * @param ticket  a ticket for which enter answered RESIL_WAIT.
@@ -222,8 +226,8 @@ RESIL_API int resil_queue_enter(struct resil_queue *queue, struct resil_ticket *
  * @return RESIL_OK: a permit, to be given back with resil_queue_release;
  *         RESIL_WAIT: still in the queue, ticket->wake_ns is set anew;
  *         RESIL_EFULL: waited too long, or dropped by a newer call (LIFO);
- *         RESIL_EINVAL: the ticket is not in the queue. But for RESIL_WAIT the ticket is outside afterwards and its wake is
- *         not called any more.
+ *         RESIL_EINVAL: the ticket is not in the queue.
+ *         Except after RESIL_WAIT the ticket is outside and its wake is not called any more.
  *
  * Threads:   see the table above.
  * Progress:  Blocking: see above. Syscalls: none but what wake functions make.
@@ -239,8 +243,8 @@ RESIL_API int resil_queue_confirm(struct resil_queue *queue, struct resil_ticket
  *
  * @param queue   the queue that the ticket entered.
  * @param ticket  a ticket for which enter answered RESIL_WAIT.
- * @return RESIL_OK: outside, wake is not called any more; RESIL_EINVAL: the ticket was not in the queue (never entered,
- *         or confirmed).
+ * @return RESIL_OK: outside, wake is not called any more;
+ *         RESIL_EINVAL: the ticket was not in the queue (never entered, or confirmed).
  *
  * Threads:   see the table above.
  * Progress:  Blocking: see above. Syscalls: none but what wake functions make.
@@ -256,8 +260,8 @@ RESIL_API int resil_queue_leave(struct resil_queue *queue, struct resil_ticket *
  * @return RESIL_OK; RESIL_EINVAL when nothing is in flight: see resil_bulkhead_release.
  *
  * Threads:   see the table above.
- * Progress:  lock-free; never spins for the lock. Atomics: one read-modify-write while nobody waits. Syscalls: none but
- *            what wake functions make, which may be those of other waiters.
+ * Progress:  lock-free; never spins for the lock. Atomics: one read-modify-write while nobody waits.
+ *            Syscalls: none but what wake functions make.
  * Ordering:  release, as resil_bulkhead_release.
  * Signals:   async-signal-safe: yes, if the wake functions are.
  * Since:     0.1
@@ -265,7 +269,8 @@ RESIL_API int resil_queue_leave(struct resil_queue *queue, struct resil_ticket *
 RESIL_API int resil_queue_release(struct resil_queue *queue);
 
 /**
- * Gives free permits to waiters: to call after the limit was raised, or permits were released past the queue.
+ * Gives free permits to waiters: to call after the limit was raised, or permits were released past
+ * the queue.
  *
  * @param queue  an initialised queue.
  *
@@ -276,7 +281,8 @@ RESIL_API int resil_queue_release(struct resil_queue *queue);
 RESIL_API void resil_queue_wake(struct resil_queue *queue);
 
 /**
- * Reads the number of waiters and the counters. Each value is exact, but they are read one after the other.
+ * Reads the number of waiters and the counters. Each value is exact, but they are read one after
+ * the other.
  *
  * @param queue     an initialised queue.
  * @param snapshot  receives the values.
@@ -291,11 +297,13 @@ RESIL_API int resil_queue_snapshot(const struct resil_queue *queue,
                                    struct resil_queue_snapshot *snapshot);
 
 /**
- * Puts a queue and its bulkhead into a chain: a call takes a permit on its way in, waits for one if it must, or is refused
- * with RESIL_EFULL, and gives it back however it ends. Takes the place of resil_bulkhead_policy.
+ * Puts a queue and its bulkhead into a chain: a call takes a permit on its way in, waits for one if
+ * it must, or is refused with RESIL_EFULL, and gives it back however it ends. Takes the place of
+ * resil_bulkhead_policy.
  *
- * The wait ends with wait_ns or the deadline of the call. In an event loop a waiting call is woken by request->wake;
- * without one it looks again every poll_ns (RESIL_QUEUE_POLL_NS where that is off).
+ * The wait ends with wait_ns or the deadline of the call. In an event loop a waiting call is woken
+ * by request->wake; without one it looks again every poll_ns (RESIL_QUEUE_POLL_NS where that is
+ * off).
  *
  * @param queue  an initialised queue. Borrowed: must outlive every chain that holds the policy.
  * @return the policy, named "queue"; it needs 7 frame words. resil_chain_init refuses it when the queue is not

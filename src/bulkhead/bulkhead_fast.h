@@ -5,17 +5,19 @@
 /*
  * The hot halves of the bulkhead, shared by the public functions, the queue and the policies.
  *
- * One word: calls in flight in the upper half, limit in the lower. In flight stands on top so that a
- * subtraction too many wraps out of the word and not into the limit. It is read as signed: the moment in
- * which two releases too many race for the last permit shows -1 and not four thousand million, so nobody is
- * refused for it.
+ * One word: calls in flight in the upper half, limit in the lower. In flight stands on top so that
+ * a subtraction too many wraps out of the word and not into the limit. It is read as signed: the
+ * moment in which two releases too many race for the last permit shows -1 and not four thousand
+ * million, so nobody is refused for it.
  *
- * Why a subtraction is enough: a correct caller holds one of the permits counted, so the count is at least 1
- * until he subtracts. The load in front catches the wrong caller without touching the word; only two racing
- * releases get past it, and the second sees a count of 0 in what it subtracted from and takes that back.
+ * Why a subtraction is enough: a correct caller holds one of the permits counted, so the count is
+ * at least 1 until he subtracts. The load in front catches the wrong caller without touching the
+ * word; only two racing releases get past it, and the second sees a count of 0 in what it
+ * subtracted from and takes that back.
  *
- * The swap of acquire reads what the subtraction of a former holder wrote, or a later read-modify-write of the
- * same word: release and acquire pair up, in one process and across processes.
+ * The swap of acquire reads what the subtraction of a former holder wrote, or a later
+ * read-modify-write of the same word: release and acquire pair up, in one process and across
+ * processes.
  */
 
 #include <resil/bulkhead.h>

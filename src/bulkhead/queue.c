@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Why nobody sleeps beside a free permit. A releaser subtracts from the bulkhead's word (S1) and then loads
- * waiting_ (L1). A waiter stores waiting_ (S2) and then loads the word (L2), both under the lock, before he
- * goes to sleep. All four are sequentially consistent, so they stand in one order: either S2 comes before L1 and
- * the releaser serves the queue, or L1 and with it S1 come before S2 and L2, and the waiter sees the permit.
+ * Why nobody sleeps beside a free permit. A releaser subtracts from the bulkhead's word (S1) and
+ * then loads waiting_ (L1). A waiter stores waiting_ (S2) and then loads the word (L2), both under
+ * the lock, before it goes to sleep. All four are sequentially consistent, so they stand in one
+ * order: either S2 comes before L1 and the releaser serves the queue, or L1 and with it S1 come
+ * before S2 and L2, and the waiter sees the permit.
  *
- * Whoever ends a turn at the lock has served since the last mark: the lock word is HELD while somebody is inside,
- * and HELD | AGAIN once a releaser came by, who then goes his way. Unlocking swaps HELD for 0 and fails on the
- * mark; the holder takes the mark away and serves once more. Taking it away is an exchange that reads what the
- * releaser swapped in, so it sees the permit that he gave back.
+ * Whoever ends a turn at the lock has served since the last mark. The lock word is HELD while
+ * somebody is inside, and HELD | AGAIN once a releaser came by, who then goes away. Unlocking swaps
+ * HELD for 0 and fails on the mark; the holder takes the mark off and serves once more. It does that
+ * by an exchange, which reads what the releaser swapped in and so sees the permit that came back.
  *
- * Why nobody is woken after he is gone: wake is called under the lock, and a ticket gets out only under the
- * lock. Why no permit is lost between a grant and a timeout: a grant changes the ticket's state under the lock,
- * and confirm and leave look at the state before they look at the time.
+ * Why nobody is woken after it is gone: wake is called under the lock, and a ticket gets out only
+ * under the lock. Why no permit is lost between a grant and a timeout: a grant changes the ticket's
+ * state under the lock, and confirm and leave look at the state before they look at the time.
  */
 #include "bulkhead/queue_fast.h"
 
@@ -169,7 +170,7 @@ int resil__queue_enter_slow(struct resil_queue *queue, struct resil_ticket *tick
     uint64_t end_ns = resil__add_sat(now_ns, queue->wait_ns_);
     int rc;
 
-    /* The newcomer can't overtake who waits, so a full queue is an answer; a permit that was overlooked is not. */
+    /* Nobody overtakes, so a full queue is an answer, unless a permit was overlooked. */
     if (!queue->lifo_ && resil__load_acquire32(&queue->waiting_) >= queue->length_ &&
         resil__bulkhead_full(resil__load_acquire(&queue->bulkhead_->word_)))
         return RESIL_EFULL;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * A queue with its bulkhead in a chain. The frame is the ticket. Its wake_ns, which only the thread that drives the
- * call writes, tells abandon whether the call waits (then it is not 0) or holds a permit.
+ * A queue with its bulkhead in a chain. The frame is the ticket. Its wake_ns, which only the thread
+ * that drives the call writes, tells abandon whether the call waits (then it is not 0) or holds a
+ * permit.
  */
 #include "bulkhead/queue_fast.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The queue against an array in order of arrival. The model serves whenever the queue has promised to; what it
- * doesn't know are locks, lists and words.
+ * The queue against an array in order of arrival. The model serves whenever the queue has promised
+ * to; what it doesn't know are locks, lists and words.
  */
 #include "test.h"
 

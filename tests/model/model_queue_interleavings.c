@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Bulkhead and queue under every interleaving of two or three callers: never above the limit, nobody asleep
- * beside a free permit, nobody woken after he left, nothing lost, nobody overtaken.
+ * Bulkhead and queue under every interleaving of two or three callers: never above the limit,
+ * nobody asleep beside a free permit, nobody woken after he left, nothing lost, nobody overtaken.
  */
 #include "test.h"
 

@@ -3,13 +3,14 @@
 #define RESIL_INTERLEAVE_H
 
 /*
- * Runs a few fibers through every interleaving of their atomic operations that needs at most so many
- * preemptions (Madanlal Musuvathi, Shaz Qadeer, "Iterative Context Bounding for Systematic Testing of
- * Multithreaded Programs", PLDI 2007). Depth first, each run replayed from its choices.
+ * Runs a few fibers through every interleaving of their atomic operations that needs at most so
+ * many preemptions (Madanlal Musuvathi, Shaz Qadeer, "Iterative Context Bounding for Systematic
+ * Testing of Multithreaded Programs", PLDI 2007). Depth first, each run replayed from its choices.
  *
- * Takes the place of base/atomic.h and base/contend.h: include it before any header of src/, then include the
- * .c files under test. Every operation is sequentially consistent here; weaker orders are the business
- * of ThreadSanitizer. Fibers may not use cmocka's asserts: they say interleave_check.
+ * Takes the place of base/atomic.h and base/contend.h: include it before any header of src/, then
+ * include the .c files under test. Every operation is sequentially consistent here; weaker orders
+ * are the business of ThreadSanitizer. Fibers may not use cmocka's asserts: they say
+ * interleave_check.
  */
 
 #include <stdbool.h>
@@ -183,7 +184,8 @@ static void interleave_run(void)
 /**
  * Runs count fibers through all interleavings with at most so many preemptions.
  *
- * set_up and verify are called before and after each run, outside of any fiber. Stops at the first failure.
+ * set_up and verify are called before and after each run, outside of any fiber. Stops at the first
+ * failure.
  *
  * @return 0, or the line of the check that failed.
  */

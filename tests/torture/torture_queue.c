@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Threads that really sleep, against the promises of the queue: never above the limit, nobody asleep beside a
- * free permit, nothing lost to a timeout or a cancel.
+ * Threads that really sleep, against the promises of the queue: never above the limit, nobody
+ * asleep beside a free permit, nothing lost to a timeout or a cancel.
  */
 #include "test.h"
 
