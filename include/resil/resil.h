@@ -5,6 +5,7 @@
 /* Everything. Each header can also be included alone. */
 
 #include <resil/attempt.h>
+#include <resil/bulkhead.h>
 #include <resil/call.h>
 #include <resil/chain.h>
 #include <resil/common.h>
@@ -12,6 +13,7 @@
 #include <resil/fallback.h>
 #include <resil/outcome.h>
 #include <resil/policy.h>
+#include <resil/queue.h>
 #include <resil/status.h>
 #include <resil/timeout.h>
 #include <resil/version.h>

@@ -13,6 +13,8 @@
  *                          *expected receives what was there
  *   resil__add_relaxed     resil__add            fetch-and-add: returns the OLD value; add is acq_rel
  *   resil__sub             resil__or             resil__xchg           acq_rel, return the old value
+ *   resil__load_seq        resil__store_seq      resil__sub_seq        sequentially consistent: for the one
+ *                          pattern that needs it, write mine and then read yours
  *
  * Suffix 32: the same for uint32_t.
  */
@@ -61,6 +63,18 @@
     static inline type resil__sub##suffix(type *word, type value)                                  \
     {                                                                                              \
         return __atomic_fetch_sub(word, value, __ATOMIC_ACQ_REL);                                  \
+    }                                                                                              \
+    static inline type resil__load_seq##suffix(const type *word)                                   \
+    {                                                                                              \
+        return __atomic_load_n(word, __ATOMIC_SEQ_CST);                                            \
+    }                                                                                              \
+    static inline void resil__store_seq##suffix(type *word, type value)                            \
+    {                                                                                              \
+        __atomic_store_n(word, value, __ATOMIC_SEQ_CST);                                           \
+    }                                                                                              \
+    static inline type resil__sub_seq##suffix(type *word, type value)                              \
+    {                                                                                              \
+        return __atomic_fetch_sub(word, value, __ATOMIC_SEQ_CST);                                  \
     }                                                                                              \
     static inline type resil__or##suffix(type *word, type value)                                   \
     {                                                                                              \

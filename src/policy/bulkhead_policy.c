@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* A bulkhead in a chain: whatever the result, the permit goes back. */
+#include "bulkhead/bulkhead_fast.h"
+
+static int admit(void *self, uint64_t *frame, struct resil_walk *walk)
+{
+    (void)frame;
+    (void)walk;
+    return resil__bulkhead_acquire(self);
+}
+
+/* The chain calls it once for each admit that passed, so it can't release too much by itself. */
+static int give_back(void *self, uint64_t *frame, struct resil_walk *walk)
+{
+    (void)frame;
+    (void)walk;
+    (void)resil__bulkhead_release(self);
+    return RESIL_PASS;
+}
+
+static int check(const void *self)
+{
+    struct resil_bulkhead_snapshot unused;
+
+    return resil_bulkhead_snapshot(self, &unused);
+}
+
+struct resil_policy resil_bulkhead_policy(struct resil_bulkhead *bulkhead)
+{
+    static const struct resil_policy_ops ops = {
+        .size = sizeof(struct resil_policy_ops),
+        .name = "bulkhead",
+        .flags = RESIL_ON_ALL,
+        .admit = admit,
+        .settle = give_back,
+        .abandon = give_back,
+        .check = check,
+    };
+
+    return (struct resil_policy){.ops = &ops, .self = bulkhead};
+}

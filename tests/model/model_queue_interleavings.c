@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Bulkhead and queue under every interleaving of two or three callers: never above the limit,
+ * nobody asleep beside a free permit, nobody woken after he left, nothing lost, nobody overtaken.
+ */
+#include "test.h"
+
+#include "interleave.h"
+
+#include "../../src/bulkhead/bulkhead.c"
+#include "../../src/bulkhead/queue.c"
+#include "../../src/bulkhead/queue_config.c"
+
+static struct resil_bulkhead bulkhead;
+static struct resil_queue queue;
+static struct resil_queue_config queue_config;
+static uint64_t limit;
+static struct resil_ticket tickets[INTERLEAVE_FIBERS];
+static int fibers[INTERLEAVE_FIBERS] = {0, 1, 2, 3};
+static bool queued[INTERLEAVE_FIBERS];  /* enter answered RESIL_WAIT, not yet confirmed */
+static bool entered[INTERLEAVE_FIBERS]; /* may be woken */
+static bool rung[INTERLEAVE_FIBERS];
+static unsigned inside, refused, busy;
+
+static void set_up(void)
+{
+    (void)resil_bulkhead_init(&bulkhead, &(struct resil_bulkhead_config){.limit = limit});
+    (void)resil_queue_init(&queue, &bulkhead, &queue_config);
+    memset(tickets, 0, sizeof tickets);
+    memset(queued, 0, sizeof queued);
+    memset(entered, 0, sizeof entered);
+    memset(rung, 0, sizeof rung);
+    inside = 0;
+    refused = 0;
+}
+
+static void verify_empty(void)
+{
+    interleave_check(resil__bulkhead_in_flight(bulkhead.word_) == 0);
+    interleave_check(inside == 0);
+    interleave_check(queue.waiting_ == 0 && queue.head_ == NULL && queue.tail_ == NULL);
+    interleave_check(queue.lock_ == 0);
+    interleave_check(resil_queue_fini(&queue) == RESIL_OK);
+}
+
+static void ring(void *arg)
+{
+    int fiber = *(int *)arg;
+
+    interleave_check(entered[fiber]);
+    rung[fiber] = true;
+    interleave_wake(fiber);
+}
+
+/* Whoever came to the queue when somebody waited there may not be in front of him. */
+static bool overtakes(const bool *before)
+{
+    for (int i = 0; i < INTERLEAVE_FIBERS; i++)
+        if (before[i] && tickets[i].state_ == TICKET_WAITING)
+            return true;
+    return false;
+}
+
+static int enter_as(int self)
+{
+    bool before[INTERLEAVE_FIBERS];
+    int rc;
+
+    memcpy(before, queued, sizeof before);
+    tickets[self].wake = ring;
+    tickets[self].wake_arg = &fibers[self];
+    entered[self] = true;
+    rc = resil_queue_enter(&queue, &tickets[self], 1000);
+    interleave_check(rc != RESIL_OK || queue_config.lifo || !overtakes(before));
+    queued[self] = rc == RESIL_WAIT;
+    entered[self] = rc == RESIL_WAIT;
+    return rc;
+}
+
+static int confirm_as(int self, uint64_t now_ns)
+{
+    int rc = resil_queue_confirm(&queue, &tickets[self], now_ns);
+
+    queued[self] = entered[self] = rc == RESIL_WAIT;
+    return rc;
+}
+
+static void leave_with_permit(void)
+{
+    interleave_check(++inside <= limit);
+    interleave_point();
+    inside--;
+    interleave_check(resil_queue_release(&queue) == RESIL_OK);
+}
+
+/* Waits for as long as it takes: asleep at the end is a failure. */
+static void pass(int self)
+{
+    int rc = enter_as(self);
+
+    while (rc == RESIL_WAIT) {
+        while (!rung[self])
+            interleave_sleep();
+        rung[self] = false;
+        rc = confirm_as(self, 1001);
+    }
+    if (rc == RESIL_OK)
+        leave_with_permit();
+    else
+        refused++;
+}
+
+static void cancel_early(int self)
+{
+    int rc = enter_as(self);
+
+    if (rc == RESIL_WAIT) {
+        interleave_check(resil_queue_leave(&queue, &tickets[self]) == RESIL_OK);
+        queued[self] = entered[self] = false;
+        memset(&tickets[self], 0, sizeof tickets[self]);
+    } else {
+        leave_with_permit();
+    }
+}
+
+static void time_out(int self)
+{
+    int rc = enter_as(self);
+
+    if (rc == RESIL_WAIT)
+        rc = confirm_as(self, RESIL_SEC(10));
+    if (rc == RESIL_OK)
+        leave_with_permit();
+    else
+        interleave_check(rc == RESIL_EFULL);
+}
+
+static void raise_limit(int self)
+{
+    (void)self;
+    limit = 2;
+    interleave_check(resil_bulkhead_reconfigure(
+                         &bulkhead, &(struct resil_bulkhead_config){.limit = 2}) == RESIL_OK);
+    resil_queue_wake(&queue);
+}
+
+typedef void body(int self);
+
+static void explore(int count, body *const *bodies, unsigned preemptions, uint64_t permits,
+                    struct resil_queue_config config)
+{
+    int line;
+
+    limit = permits;
+    queue_config = config;
+    line = interleave_all(count, bodies, preemptions, set_up, verify_empty);
+    if (line != 0)
+        fail_msg("line %d, after %" PRIu64 " interleavings", line, interleave.runs);
+    assert_true(interleave.runs > 50);
+}
+
+static void two_callers_share_one_permit(void **state)
+{
+    (void)state;
+    explore(2, (body *const[]){pass, pass}, 5, 1, (struct resil_queue_config){0});
+    assert_int_equal(refused, 0);
+}
+
+static void three_callers_share_one_permit(void **state)
+{
+    (void)state;
+    explore(3, (body *const[]){pass, pass, pass}, 3, 1, (struct resil_queue_config){0});
+    explore(3, (body *const[]){pass, pass, pass}, 3, 1, (struct resil_queue_config){.lifo = true});
+    assert_int_equal(refused, 0);
+}
+
+static void three_callers_share_two_permits(void **state)
+{
+    (void)state;
+    explore(3, (body *const[]){pass, pass, pass}, 3, 2, (struct resil_queue_config){0});
+}
+
+static void short_queue_refuses_or_drops(void **state)
+{
+    (void)state;
+    explore(3, (body *const[]){pass, pass, pass}, 3, 1, (struct resil_queue_config){.length = 1});
+    explore(3, (body *const[]){pass, pass, pass}, 3, 1,
+            (struct resil_queue_config){.length = 1, .lifo = true});
+}
+
+static void cancelled_waiter_hands_its_grant_on(void **state)
+{
+    (void)state;
+    explore(3, (body *const[]){pass, cancel_early, pass}, 3, 1, (struct resil_queue_config){0});
+    explore(2, (body *const[]){pass, cancel_early}, 5, 1, (struct resil_queue_config){0});
+}
+
+static void timeout_and_grant_agree_on_one_end(void **state)
+{
+    (void)state;
+    explore(3, (body *const[]){pass, time_out, pass}, 3, 1, (struct resil_queue_config){0});
+    explore(2, (body *const[]){pass, time_out}, 5, 1, (struct resil_queue_config){0});
+}
+
+static void set_up_held(void)
+{
+    limit = 1;
+    set_up();
+    (void)resil_bulkhead_acquire(&bulkhead);
+}
+
+static void verify_held(void)
+{
+    interleave_check(resil_bulkhead_release(&bulkhead) == RESIL_OK);
+    verify_empty();
+}
+
+static void raised_limit_reaches_the_waiter(void **state)
+{
+    int line;
+
+    (void)state;
+    queue_config = (struct resil_queue_config){0};
+    line = interleave_all(2, (body *const[]){pass, raise_limit}, 5, set_up_held, verify_held);
+    assert_int_equal(line, 0);
+}
+
+static void set_limit(int self)
+{
+    uint64_t wanted = (uint64_t)self + 2;
+    int rc = resil_bulkhead_reconfigure(&bulkhead, &(struct resil_bulkhead_config){wanted});
+
+    interleave_check(rc == RESIL_OK || rc == RESIL_EBUSY);
+    busy += rc == RESIL_EBUSY;
+    queued[self] = rc == RESIL_OK;
+}
+
+static void come_and_go(int self)
+{
+    (void)self;
+    interleave_check(resil_bulkhead_acquire(&bulkhead) == RESIL_OK);
+    interleave_check(resil_bulkhead_release(&bulkhead) == RESIL_OK);
+}
+
+/* The limit is that of one who was told so, and no call was lost over it. */
+static void verify_limit(void)
+{
+    uint32_t now = resil__bulkhead_limit(bulkhead.word_);
+
+    interleave_check(queued[0] || queued[1]);
+    interleave_check(now >= 2 && now <= 3 && queued[now - 2]);
+    interleave_check(resil__bulkhead_in_flight(bulkhead.word_) == 0);
+}
+
+static void one_of_two_racing_reconfigures_is_busy(void **state)
+{
+    body *const bodies[] = {set_limit, set_limit, come_and_go};
+
+    (void)state;
+    busy = 0;
+    limit = 1;
+    queue_config = (struct resil_queue_config){0};
+    assert_int_equal(interleave_all(3, bodies, 3, set_up, verify_limit), 0);
+    assert_true(busy > 0);
+
+    busy = 0;
+    assert_int_equal(interleave_all(2, (body *const[]){set_limit, come_and_go}, 6, set_up, set_up),
+                     0);
+    assert_int_equal(busy, 0);
+}
+
+/* A wrong program: one acquire, three releases. Whatever is answered with RESIL_OK adds up. */
+static void release_too_often(int self)
+{
+    (void)self;
+    refused += resil_bulkhead_release(&bulkhead) == RESIL_OK;
+}
+
+static void verify_sum(void)
+{
+    interleave_check(resil__bulkhead_in_flight(bulkhead.word_) == 1 - (int)refused);
+    interleave_check(refused <= 1 && resil__bulkhead_limit(bulkhead.word_) == 1);
+}
+
+static void releases_too_many_add_up(void **state)
+{
+    body *const bodies[] = {release_too_often, release_too_often, release_too_often};
+
+    (void)state;
+    queue_config = (struct resil_queue_config){0};
+    assert_int_equal(interleave_all(3, bodies, 6, set_up_held, verify_sum), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_callers_share_one_permit),
+        cmocka_unit_test(three_callers_share_one_permit),
+        cmocka_unit_test(three_callers_share_two_permits),
+        cmocka_unit_test(short_queue_refuses_or_drops),
+        cmocka_unit_test(cancelled_waiter_hands_its_grant_on),
+        cmocka_unit_test(timeout_and_grant_agree_on_one_end),
+        cmocka_unit_test(raised_limit_reaches_the_waiter),
+        cmocka_unit_test(one_of_two_racing_reconfigures_is_busy),
+        cmocka_unit_test(releases_too_many_add_up),
+    };
+
+#if defined(__SANITIZE_THREAD__)
+    return 77; /* ThreadSanitizer can't follow fibers */
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    return 77;
+#endif
+#endif
+    return cmocka_run_group_tests_name("queue interleavings", tests, NULL, NULL);
+}
