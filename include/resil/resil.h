@@ -5,12 +5,15 @@
 /* Everything. Each header can also be included alone. */
 
 #include <resil/attempt.h>
+#include <resil/backoff.h>
+#include <resil/budget.h>
 #include <resil/call.h>
 #include <resil/chain.h>
 #include <resil/common.h>
 #include <resil/env.h>
 #include <resil/outcome.h>
 #include <resil/policy.h>
+#include <resil/retry.h>
 #include <resil/status.h>
 #include <resil/version.h>
 
