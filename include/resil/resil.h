@@ -6,6 +6,8 @@
 
 #include <resil/attempt.h>
 #include <resil/bulkhead.h>
+#include <resil/backoff.h>
+#include <resil/budget.h>
 #include <resil/call.h>
 #include <resil/chain.h>
 #include <resil/common.h>
@@ -14,6 +16,7 @@
 #include <resil/outcome.h>
 #include <resil/policy.h>
 #include <resil/queue.h>
+#include <resil/retry.h>
 #include <resil/status.h>
 #include <resil/timeout.h>
 #include <resil/version.h>
