@@ -9,8 +9,11 @@
 #include <resil/chain.h>
 #include <resil/common.h>
 #include <resil/env.h>
+#include <resil/limiter.h>
 #include <resil/outcome.h>
+#include <resil/pacer.h>
 #include <resil/policy.h>
+#include <resil/reservation.h>
 #include <resil/status.h>
 #include <resil/version.h>
 
