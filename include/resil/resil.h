@@ -13,12 +13,17 @@
 #include <resil/common.h>
 #include <resil/env.h>
 #include <resil/fallback.h>
+#include <resil/limiter.h>
+#include <resil/log.h>
 #include <resil/outcome.h>
+#include <resil/pacer.h>
 #include <resil/policy.h>
 #include <resil/queue.h>
 #include <resil/retry.h>
+#include <resil/reservation.h>
 #include <resil/status.h>
 #include <resil/timeout.h>
 #include <resil/version.h>
+#include <resil/window.h>
 
 #endif

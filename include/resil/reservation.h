@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef RESIL_RESERVATION_H
+#define RESIL_RESERVATION_H
+
+/*
+ * What the limits of calls over time (limiter, pacer, window, log) have in common: the receipt for what was
+ * taken, and the words behind the limiter and the pacer, which share one algorithm (see resil/limiter.h).
+ */
+
+#include <resil/common.h>
+
+RESIL_BEGIN_DECLS
+
+/** A receipt: taken by a reserve function, given back by the cancel function of the same object. */
+struct resil_reservation {
+    uint64_t
+        at_ns; /* out: the call may run from then on, a point in time. After a refusal: when the same
+                       question would have passed */
+    uint64_t word_; /* what the object became */
+    uint64_t back_; /* what to give back; 0 = nothing, or spent */
+};
+
+/** Private: a rate in the form in which it is used. Written while it is not in force. */
+struct resil_gcra_slot_ {
+    uint64_t interval_; /* of one token, in units of 2^-shift ns */
+    uint64_t tau_;      /* of a full bucket (limiter), of the dearest call (pacer) */
+    uint64_t shift_;
+    uint64_t cost_max_;
+    uint64_t start_; /* what is missing at the very start, in units */
+    uint64_t tokens_;
+    uint64_t period_ns_;
+    uint64_t wait_ns_;
+    uint64_t drain_; /* 1 = an OVERLOAD with a hint drains */
+};
+
+/** Private: the words of a limiter or pacer. */
+struct resil_gcra_ {
+    uint64_t word_; /* theoretical arrival time in units; bit 0 says which slot; 0 = never used. All
+                       callers compare-and-swap it */
+    char pad_[56];
+    uint64_t reach_ns_;   /* the furthest ahead that anybody was told to come; it only grows */
+    uint64_t generation_; /* how often it was reconfigured; written under busy_ */
+    uint64_t busy_;       /* 1 while somebody reconfigures */
+    struct resil_gcra_slot_ slot_[2];
+};
+
+RESIL_END_DECLS
+
+#endif
