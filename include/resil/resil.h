@@ -8,6 +8,7 @@
 #include <resil/bulkhead.h>
 #include <resil/backoff.h>
 #include <resil/budget.h>
+#include <resil/breaker.h>
 #include <resil/call.h>
 #include <resil/chain.h>
 #include <resil/common.h>
@@ -17,6 +18,7 @@
 #include <resil/log.h>
 #include <resil/outcome.h>
 #include <resil/pacer.h>
+#include <resil/permit.h>
 #include <resil/policy.h>
 #include <resil/queue.h>
 #include <resil/retry.h>

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef RESIL_BREAKER_INNER_H
+#define RESIL_BREAKER_INNER_H
+
+/* What the files of the breaker share beyond the hot halves. */
+
+#include "breaker/breaker_fast.h"
+#include "window/ring.h"
+
+/** One rule of a rule set: read by anyone while reconfigure writes the other set. */
+#define RESIL__RULE(rules, field) resil__load_relaxed(&(rules)->field##_)
+
+static inline const struct resil_breaker_rules_ *
+resil__breaker_rules(const struct resil_breaker *breaker, uint64_t word)
+{
+    return &breaker->rules_[resil__word_rules(word)];
+}
+
+/** The windows of a breaker, for the epoch of a state word. The breaker isn't changed by looking. */
+struct resil__slices resil__breaker_slices(const struct resil_breaker *breaker, uint64_t word);
+struct resil__ring resil__breaker_ring(const struct resil_breaker *breaker, uint64_t word);
+
+/** What the window holds. */
+struct resil__tally resil__breaker_tally(const struct resil_breaker *breaker, uint64_t word,
+                                         uint64_t now_ns);
+
+/** In breaker_config.c: resolves a checked config. */
+struct resil__breaker_shape {
+    uint64_t slice_ns;
+    uint64_t slices;
+    uint64_t calls;
+};
+void resil__breaker_resolve(const struct resil_breaker_config *config,
+                            struct resil__breaker_shape *shape, struct resil_breaker_rules_ *rules);
+
+/** The longest time that an until word can lie ahead. */
+static inline uint64_t resil__breaker_longest(const struct resil_breaker_rules_ *rules,
+                                              uint64_t until)
+{
+    return (until & RESIL__TIME_HINT) != 0 ? RESIL__RULE(rules, hint_ns_max)
+                                           : RESIL__RULE(rules, open_longest);
+}
+
+/** In breaker_open.c: leaves the time of the next open state in place and returns the word that opens. */
+uint64_t resil__breaker_opening(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns,
+                                uint64_t hint_ns);
+
+/** In breaker_open.c: leaves the begin of the ramp in place and returns the word that closes. */
+uint64_t resil__breaker_closing(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns);
+
+/** In breaker_probe.c: asks for a probe; may move open to half-open. */
+int resil__breaker_probe(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns,
+                         uint64_t *token, uint64_t *retry_at_ns, bool *again);
+
+/** In breaker_probe.c: gives the lease of a token back. False: it was not held. */
+bool resil__breaker_unlease(struct resil_breaker *breaker, uint64_t token, uint64_t start_ns);
+
+/** In breaker_probe.c: true if the lease of a token is still its own. */
+bool resil__breaker_leased(const struct resil_breaker *breaker, uint64_t token, uint64_t start_ns);
+
+#endif

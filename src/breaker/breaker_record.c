@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "breaker/breaker_inner.h"
+
+#include "base/contend.h"
+#include "base/math.h"
+
+enum verdict {
+    NEUTRAL = 0,
+    GOOD = 1,
+    BAD = 2,
+};
+
+static enum verdict read_outcome(const struct resil_breaker_rules_ *rules,
+                                 enum resil_outcome outcome)
+{
+    if ((unsigned)outcome >= RESIL_OUTCOMES || outcome == RESIL_NONE)
+        outcome = RESIL_FAILURE;
+    if ((RESIL__RULE(rules, failure_mask) & RESIL_OUTCOME_BIT(outcome)) != 0)
+        return BAD;
+    return outcome == RESIL_SUCCESS || outcome == RESIL_CALLER ? GOOD : NEUTRAL;
+}
+
+static int late(struct resil_breaker *breaker)
+{
+    (void)resil__add_relaxed(&breaker->late_, 1);
+    return RESIL_ELATE;
+}
+
+/* Failures in a row: generation 32 | count 32. Success writes only what isn't zero already. */
+static uint64_t streak(struct resil_breaker *breaker, uint64_t word, enum verdict verdict)
+{
+    struct resil__contend contend = RESIL__CONTEND;
+    uint64_t gen = word & ~UINT64_C(0xffffffff);
+    uint64_t old = resil__load_acquire(&breaker->streak_);
+
+    for (;;) {
+        bool mine = ((old ^ gen) >> RESIL__WORD_GEN_SHIFT) == 0;
+        uint64_t count = mine ? old & UINT32_MAX : 0;
+        uint64_t next = verdict == BAD ? resil__min(count + 1, UINT32_MAX) : 0;
+
+        if (next == count && mine)
+            return next;
+        if (resil__word_gen(resil__load_acquire(&breaker->word_)) != resil__word_gen(word))
+            return 0;
+        if (resil__cas(&breaker->streak_, &old, gen | next))
+            return next;
+        resil__contend(&contend);
+    }
+}
+
+/* The rule that holds, if any. Integers, at least. */
+static enum resil_breaker_reason judge(const struct resil_breaker_rules_ *rules,
+                                       struct resil__tally sum, uint64_t in_a_row)
+{
+    uint64_t consecutive = RESIL__RULE(rules, consecutive);
+    uint64_t failures = RESIL__RULE(rules, failures);
+    uint64_t failure_pct = RESIL__RULE(rules, failure_pct);
+    uint64_t slow_pct = RESIL__RULE(rules, slow_pct);
+
+    if (consecutive != 0 && in_a_row >= consecutive)
+        return RESIL_BREAKER_BY_CONSECUTIVE;
+    if (failures != 0 && sum.failures >= failures)
+        return RESIL_BREAKER_BY_FAILURES;
+    if (sum.calls < RESIL__RULE(rules, calls_min))
+        return RESIL_BREAKER_BY_NOTHING;
+    if (failure_pct != 0 && sum.failures * 100 >= failure_pct * sum.calls)
+        return RESIL_BREAKER_BY_FAILURE_PCT;
+    if (slow_pct != 0 && sum.slow * 100 >= slow_pct * sum.calls)
+        return RESIL_BREAKER_BY_SLOW_PCT;
+    return RESIL_BREAKER_BY_NOTHING;
+}
+
+/* Judges the window and opens if a rule holds. The swap fails if anything changed since the word was read;
+   then it is judged again, under the rules that hold now. */
+static void judge_and_trip(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns,
+                           struct resil__tally sum, uint64_t in_a_row, uint64_t hint_ns,
+                           uint64_t *event)
+{
+    struct resil__contend contend = RESIL__CONTEND;
+    uint32_t gen = resil__word_gen(word);
+
+    for (;;) {
+        enum resil__breaker_code code = resil__word_code(word);
+        enum resil_breaker_reason why;
+        uint64_t next, before = word;
+
+        if (resil__word_gen(word) != gen ||
+            (code != RESIL__CODE_CLOSED && code != RESIL__CODE_RAMP))
+            return;
+        why = judge(resil__breaker_rules(breaker, word), sum, in_a_row);
+        if (why == RESIL_BREAKER_BY_NOTHING)
+            return;
+        if (breaker->calls_ == 0) {
+            struct resil__slices window = resil__breaker_slices(breaker, word);
+
+            now_ns = resil__slices_latest(&window, now_ns);
+        }
+        next = resil__breaker_opening(breaker, word, now_ns, hint_ns);
+        if (resil__cas(&breaker->word_, &word, next)) {
+            (void)resil__add_relaxed(&breaker->opened_, 1);
+            *event = resil__token_event(before, next, why);
+            return;
+        }
+        resil__contend(&contend);
+    }
+}
+
+/* A result of a closed breaker, or of one that only measures. */
+static int record_closed(struct resil_breaker *breaker, uint64_t word, uint64_t start_ns,
+                         uint64_t now_ns, const struct resil_result *result, bool counted,
+                         uint64_t *event)
+{
+    const struct resil_breaker_rules_ *rules = resil__breaker_rules(breaker, word);
+    enum verdict verdict = read_outcome(rules, result->outcome);
+    uint64_t slow_ns = RESIL__RULE(rules, slow_ns);
+    bool slow = resil__sub_sat(now_ns, start_ns) > slow_ns;
+    enum resil__taken taken = RESIL__COUNTED;
+    struct resil__tally sum = {0};
+    uint64_t in_a_row = 0, hint_ns;
+
+    if (verdict == NEUTRAL)
+        return RESIL_OK;
+    if (breaker->calls_ != 0) {
+        struct resil__ring window = resil__breaker_ring(breaker, word);
+
+        taken = resil__ring_add(&window, verdict == BAD, slow, &sum);
+    } else {
+        struct resil__slices window = resil__breaker_slices(breaker, word);
+
+        if (!counted)
+            taken = resil__slices_add(&window, now_ns, verdict == BAD, slow);
+        if (taken == RESIL__COUNTED)
+            sum = resil__slices_sum(&window, now_ns);
+    }
+    if (taken == RESIL__DROPPED)
+        return late(breaker);
+    if (RESIL__RULE(rules, consecutive) != 0 ||
+        (uint32_t)resil__load_relaxed(&breaker->streak_) != 0)
+        in_a_row = streak(breaker, word, verdict);
+    if (resil__word_code(word) == RESIL__CODE_METRICS_ONLY)
+        return RESIL_OK;
+    hint_ns = result->outcome == RESIL_OVERLOAD ? result->hint_ns : 0;
+    if (taken == RESIL__COUNTED || verdict == BAD || slow)
+        judge_and_trip(breaker, word, now_ns, sum, in_a_row, hint_ns, event);
+    return RESIL_OK;
+}
+
+/* The state word that a probe's result makes of this one. */
+static uint64_t decide(struct resil_breaker *breaker, uint64_t word, unsigned slot, uint64_t now_ns,
+                       enum verdict verdict, const struct resil_result *result, uint64_t *event)
+{
+    const struct resil_breaker_rules_ *rules = resil__breaker_rules(breaker, word);
+    uint64_t probes = RESIL__RULE(rules, probes);
+    uint64_t needed = RESIL__RULE(rules, probes_needed);
+    uint64_t next;
+
+    *event = 0;
+    if (result->outcome == RESIL_OVERLOAD) {
+        next = resil__breaker_opening(breaker, word, now_ns, result->hint_ns);
+        *event = resil__token_event(word, next, RESIL_BREAKER_BY_OVERLOAD);
+        return next;
+    }
+    if (verdict == NEUTRAL)
+        return resil__word_with_slot(word, slot, RESIL__SLOT_FREE);
+    next = resil__word_with_slot(word, slot, verdict == GOOD ? RESIL__SLOT_GOOD : RESIL__SLOT_BAD);
+    if (resil__word_slots(next, RESIL__SLOT_GOOD) >= needed) {
+        next = resil__breaker_closing(breaker, word, now_ns);
+        *event = resil__token_event(word, next, RESIL_BREAKER_BY_PROBES);
+    } else if (resil__word_slots(next, RESIL__SLOT_BAD) > probes - needed) {
+        next = resil__breaker_opening(breaker, word, now_ns, 0);
+        *event = resil__token_event(word, next, RESIL_BREAKER_BY_PROBES);
+    }
+    return next;
+}
+
+/* A probe's result. The lease is given back last: see breaker_probe.c. */
+static int record_probe(struct resil_breaker *breaker, uint64_t word, uint64_t token,
+                        uint64_t start_ns, uint64_t now_ns, const struct resil_result *result,
+                        uint64_t *event)
+{
+    struct resil__contend contend = RESIL__CONTEND;
+    unsigned slot = (unsigned)(token >> RESIL__TOKEN_SLOT_SHIFT) & 15;
+    uint64_t told;
+
+    for (;;) {
+        const struct resil_breaker_rules_ *rules = resil__breaker_rules(breaker, word);
+        enum verdict verdict = read_outcome(rules, result->outcome);
+        uint64_t slow_ns = RESIL__RULE(rules, slow_ns);
+        uint64_t next;
+
+        if (resil__word_gen(word) != (uint32_t)(token >> RESIL__WORD_GEN_SHIFT)) {
+            (void)resil__breaker_unlease(breaker, token, start_ns);
+            return late(breaker);
+        }
+        if (!resil__breaker_leased(breaker, token, start_ns))
+            return late(breaker);
+        if (resil__word_slot(word, slot) != RESIL__SLOT_OUT)
+            return RESIL_EINVAL; /* a copy of a permit that was reported */
+        if (verdict == GOOD && resil__sub_sat(now_ns, start_ns) > slow_ns)
+            verdict = BAD;
+        next = decide(breaker, word, slot, now_ns, verdict, result, &told);
+        if (resil__cas(&breaker->word_, &word, next)) {
+            if (told != 0)
+                *event = told;
+            if (resil__word_code(next) == RESIL__CODE_OPEN)
+                (void)resil__add_relaxed(&breaker->opened_, 1);
+            else if (told != 0)
+                (void)resil__add_relaxed(&breaker->closed_, 1);
+            (void)resil__breaker_unlease(breaker, token, start_ns);
+            return RESIL_OK;
+        }
+        resil__contend(&contend);
+    }
+}
+
+int resil__breaker_record_cold(struct resil_breaker *breaker, uint64_t token, uint64_t start_ns,
+                               uint64_t now_ns, const struct resil_result *result, bool counted,
+                               uint64_t *event)
+{
+    uint64_t word = resil__load_acquire(&breaker->word_);
+
+    if (word == 0 || (token & RESIL__TOKEN_LIVE) == 0)
+        return RESIL_EINVAL;
+    if ((token & RESIL__TOKEN_PROBE) != 0)
+        return record_probe(breaker, word, token, start_ns, now_ns, result, event);
+    if (resil__word_gen(word) != (uint32_t)(token >> RESIL__WORD_GEN_SHIFT))
+        return counted ? RESIL_OK : late(breaker);
+    if (resil__word_code(word) == RESIL__CODE_DISABLED)
+        return RESIL_OK;
+    return record_closed(breaker, word, start_ns, now_ns, result, counted, event);
+}
+
+int resil_breaker_record(struct resil_breaker *breaker, struct resil_permit *permit,
+                         uint64_t now_ns, const struct resil_result *result)
+{
+    uint64_t token, event = 0;
+    int rc;
+
+    if (breaker == NULL || permit == NULL || result == NULL)
+        return RESIL_EINVAL;
+    token = permit->token_;
+    permit->token_ = 0;
+    if ((token & RESIL__TOKEN_LIVE) == 0)
+        return RESIL_EINVAL;
+    rc = resil__breaker_record(breaker, token, permit->start_ns_, now_ns, result, &event);
+    if (__builtin_expect(event != 0, 0)) {
+        permit->token_ = event;
+        permit->start_ns_ = now_ns;
+    }
+    return rc;
+}
+
+int resil_breaker_cancel(struct resil_breaker *breaker, struct resil_permit *permit,
+                         uint64_t now_ns)
+{
+    static const struct resil_result cancelled = {.outcome = RESIL_CANCELLED};
+
+    return resil_breaker_record(breaker, permit, now_ns, &cancelled);
+}
+
+bool resil__breaker_event(uint64_t token, uint64_t now_ns, struct resil_breaker_event *event)
+{
+    unsigned to = (unsigned)(token >> RESIL__TOKEN_TO_SHIFT) & 7;
+
+    if (to == RESIL_BREAKER_NONE)
+        return false;
+    event->from = (enum resil_breaker_state)((token >> RESIL__TOKEN_FROM_SHIFT) & 7);
+    event->to = (enum resil_breaker_state)to;
+    event->reason = (enum resil_breaker_reason)((token >> RESIL__TOKEN_WHY_SHIFT) & 15);
+    event->generation = (uint32_t)(token >> RESIL__WORD_GEN_SHIFT);
+    event->now_ns = now_ns;
+    return true;
+}
+
+bool resil_permit_event(const struct resil_permit *permit, struct resil_breaker_event *event)
+{
+    if (permit == NULL || event == NULL)
+        return false;
+    return resil__breaker_event(permit->token_, permit->start_ns_, event);
+}

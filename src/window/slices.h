@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef RESIL_WINDOW_SLICES_H
+#define RESIL_WINDOW_SLICES_H
+
+/*
+ * A time window of sliding slices. Slice number s holds the time s * width to (s + 1) * width; its cells are at
+ * s % count, two words each:
+ *
+ *     tag 20 | failures 20 | calls 24         tag 20 | slow 44         tag = low 12 bits of s | epoch 8
+ *
+ * and one word says which slice is the newest:
+ *
+ *     head = s 48 | epoch 8 | set 1 | s % count 7
+ *
+ * So a result that falls into the newest slice finds its cell without a division, adds first and tests the tag of
+ * what it got. All other results take the slow road (slices.c): it prepares every cell between the old head
+ * and the new one, so tags never repeat unnoticed, however long the window was idle.
+ */
+
+#include "base/atomic.h"
+#include "window/tally.h"
+
+#define RESIL__SLICE_TAG_SHIFT  44
+#define RESIL__SLICE_FAIL_SHIFT 24
+#define RESIL__SLICE_CALLS_MASK ((UINT64_C(1) << 24) - 1)
+#define RESIL__SLICE_FAIL_MASK  ((UINT64_C(1) << 20) - 1)
+
+/** From here on a cell is halved: far enough below the top for any number of threads. */
+#define RESIL__SLICE_CALLS_FULL (UINT64_C(1) << 23)
+#define RESIL__SLICE_FAIL_FULL  (UINT64_C(1) << 19)
+
+/** A window: where its words are. */
+struct resil__slices {
+    uint64_t *head;
+    uint64_t *cells; /* 2 * count */
+    uint64_t count;
+    uint64_t width_ns;
+    const uint64_t *epoch_word;
+    uint32_t epoch;
+};
+
+#define RESIL__SLICE_INDEX UINT64_C(0x7f)
+#define RESIL__SLICE_SET   UINT64_C(0x80)
+
+static inline bool resil__slices_of_epoch(uint64_t head, uint32_t epoch)
+{
+    return ((head >> 7) & 0x1ff) == ((epoch & 0xff) << 1 | 1);
+}
+
+static inline uint64_t resil__slice_tag(uint64_t head)
+{
+    return (head >> 8) & UINT64_C(0xfffff);
+}
+
+/** Takes back an add that met another tag than expected: seen is what the add returned. */
+void resil__slices_undo(uint64_t *cell, uint64_t seen);
+
+/** Halves a cell that is full: the shares stay. */
+void resil__slices_halve(uint64_t *cell);
+
+/**
+ * Adds a quick success to the newest slice. True only if it was counted and can't have moved the window towards a
+ * trip: the slice alone had `enough` calls before, so the share was judged when it last could rise.
+ */
+static inline bool resil__slices_success(uint64_t *head_word, uint64_t *cells, uint64_t width_ns,
+                                         uint32_t epoch, uint64_t now_ns, uint64_t enough,
+                                         bool *counted)
+{
+    uint64_t head = resil__load_acquire(head_word); /* pairs with the release in roll */
+    uint64_t *cell = &cells[2 * (head & RESIL__SLICE_INDEX)];
+    uint64_t old;
+
+    *counted = false;
+    if (now_ns - (head >> 16) * width_ns >= width_ns || !resil__slices_of_epoch(head, epoch))
+        return false;
+    old = resil__add_relaxed(cell, 1);
+    if (old >> RESIL__SLICE_TAG_SHIFT != resil__slice_tag(head)) {
+        resil__slices_undo(cell, old);
+        return false;
+    }
+    *counted = true;
+    old &= RESIL__SLICE_CALLS_MASK;
+    if (__builtin_expect(old >= RESIL__SLICE_CALLS_FULL, 0))
+        resil__slices_halve(cell);
+    return old >= enough;
+}
+
+/** Adds any result, at any time. */
+enum resil__taken resil__slices_add(const struct resil__slices *window, uint64_t now_ns,
+                                    bool failed, bool slow);
+
+/** Sums what the window holds as of now_ns. Not an atomic picture: calls in flight may show in part. */
+struct resil__tally resil__slices_sum(const struct resil__slices *window, uint64_t now_ns);
+
+/** The later of now_ns and the begin of the newest slice, unless the clock was set back. */
+uint64_t resil__slices_latest(const struct resil__slices *window, uint64_t now_ns);
+
+#endif
