@@ -5,15 +5,16 @@
 /* Everything. Each header can also be included alone. */
 
 #include <resil/attempt.h>
-#include <resil/bulkhead.h>
 #include <resil/backoff.h>
-#include <resil/budget.h>
 #include <resil/breaker.h>
+#include <resil/budget.h>
+#include <resil/bulkhead.h>
 #include <resil/call.h>
 #include <resil/chain.h>
 #include <resil/common.h>
 #include <resil/env.h>
 #include <resil/fallback.h>
+#include <resil/hedge.h>
 #include <resil/limiter.h>
 #include <resil/log.h>
 #include <resil/outcome.h>
@@ -21,8 +22,8 @@
 #include <resil/permit.h>
 #include <resil/policy.h>
 #include <resil/queue.h>
-#include <resil/retry.h>
 #include <resil/reservation.h>
+#include <resil/retry.h>
 #include <resil/status.h>
 #include <resil/timeout.h>
 #include <resil/version.h>
