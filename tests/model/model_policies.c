@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The library's own policies in random chains, run in blocking code and stepped from a loop: after each call the
+ * report and every word of every primitive must be the same, and nothing may be in flight.
+ */
+#include "test.h"
+
+#include <resil/resil.h>
+
+#include "base/random.h"
+#include "virtual_env.h"
+
+#define CHAINS 20000
+#define CALLS  6
+#define LEVELS 10
+
+/* The primitives without pointers: what is compared. */
+struct words {
+    struct resil_breaker breaker[2];
+    struct resil_limiter limiter[2];
+    struct resil_window window;
+    struct resil_pacer pacer;
+    struct resil_bulkhead bulkhead;
+    struct resil_bulkhead queued;
+    struct resil_budget budget;
+};
+
+struct world {
+    struct words words;
+    struct resil_timeout timeout[2];
+    struct resil_fallback fallback;
+    struct resil_retry retry[2];
+    struct resil_limiter_wait limiter_wait;
+    struct resil_queue queue;
+    struct resil_hedge hedge;
+    struct resil_policy policies[LEVELS];
+    size_t count;
+    struct resil_chain chain;
+    struct virtual_env env;
+    struct resil_request request;
+    uint64_t seed; /* of the callback */
+    struct resil_report report;
+    unsigned fallbacks;
+};
+
+static uint64_t below(uint64_t *seed, uint64_t bound)
+{
+    return resil__random_below(resil__random_next(seed), bound);
+}
+
+static struct resil_policy any_policy(struct world *world, uint64_t *seed)
+{
+    switch (below(seed, 13)) {
+    case 0:
+        return resil_breaker_policy(&world->words.breaker[0]);
+    case 1:
+        return resil_breaker_policy(&world->words.breaker[1]);
+    case 2:
+        return resil_limiter_policy(&world->words.limiter[0]);
+    case 3:
+        return resil_limiter_wait_policy(&world->limiter_wait);
+    case 4:
+        return resil_window_policy(&world->words.window);
+    case 5:
+        return resil_pacer_policy(&world->words.pacer);
+    case 6:
+        return resil_bulkhead_policy(&world->words.bulkhead);
+    case 7:
+        return resil_queue_policy(&world->queue);
+    case 8:
+        return resil_timeout_policy(&world->timeout[0]);
+    case 9:
+        return resil_timeout_policy(&world->timeout[1]);
+    case 10:
+        return resil_fallback_policy(&world->fallback);
+    case 11:
+        return resil_retry_policy(&world->retry[0]);
+    default:
+        return resil_retry_policy(&world->retry[1]);
+    }
+}
+
+/* Small numbers, so that everything trips, empties and fills within a few calls. */
+static void init_words(struct words *words, uint64_t *seed)
+{
+    int rc = 0;
+
+    rc |= resil_breaker_init(&words->breaker[0],
+                             &(struct resil_breaker_config){.consecutive = 1 + below(seed, 3),
+                                                            .open_ns = 200,
+                                                            .probe_gap_ns = RESIL_OFF,
+                                                            .probes = 1 + below(seed, 3)});
+    rc |= resil_breaker_init(&words->breaker[1], &(struct resil_breaker_config){.calls = 4,
+                                                                                .calls_min = 2,
+                                                                                .slow_ns = 100,
+                                                                                .slow_pct = 50,
+                                                                                .ramp_ns = 400,
+                                                                                .open_ns = 150,
+                                                                                .probes = 1});
+    rc |= resil_limiter_init(
+        &words->limiter[0],
+        &(struct resil_limiter_config){.tokens = 10000000, .burst = 1 + below(seed, 4)});
+    rc |= resil_limiter_init(&words->limiter[1],
+                             &(struct resil_limiter_config){.tokens = 10000000, .burst = 1});
+    rc |= resil_window_init(&words->window,
+                            &(struct resil_window_config){.limit = 4, .period_ns = RESIL_MS(1)});
+    rc |= resil_pacer_init(
+        &words->pacer, &(struct resil_pacer_config){.tokens = 20000000, .wait_ns = RESIL_US(1)});
+    rc |= resil_bulkhead_init(&words->bulkhead, &(struct resil_bulkhead_config){.limit = 2});
+    rc |= resil_bulkhead_init(&words->queued, &(struct resil_bulkhead_config){.limit = 1});
+    rc |= resil_budget_init(&words->budget, NULL);
+    assert_int_equal(rc, 0);
+}
+
+static void build(struct world *world, uint64_t seed)
+{
+    int rc = 0;
+
+    memset(world, 0, sizeof *world);
+    virtual_env_init(&world->env, RESIL_SEC(1));
+    world->seed = resil__random_next(&seed);
+    init_words(&world->words, &seed);
+    rc |= resil_timeout_init(&world->timeout[0],
+                             &(struct resil_timeout_config){.timeout_ns = 1 + below(&seed, 900)});
+    rc |= resil_timeout_init(&world->timeout[1],
+                             &(struct resil_timeout_config){.timeout_ns = 1 + below(&seed, 200)});
+    rc |= resil_fallback_init(&world->fallback, NULL);
+    for (unsigned i = 0; i < 2; i++)
+        rc |= resil_retry_init(&world->retry[i],
+                               &(struct resil_retry_config){
+                                   .backoff = {.base_ns = 40, .cap_ns = 300},
+                                   .retry_mask = i == 0 ? 0
+                                                        : RESIL_OUTCOME_BIT(RESIL_REFUSED) |
+                                                              RESIL_OUTCOME_BIT(RESIL_NOT_SENT),
+                                   .budget = i == 0 ? &world->words.budget : NULL});
+    world->limiter_wait =
+        (struct resil_limiter_wait){.limiter = &world->words.limiter[1], .wait_ns_max = 500};
+    rc |= resil_queue_init(&world->queue, &world->words.queued,
+                           &(struct resil_queue_config){.wait_ns = 400});
+    rc |= resil_hedge_init(&world->hedge, &(struct resil_hedge_config){
+                                              .delay_ns = 50, .budget = &world->words.budget});
+    assert_int_equal(rc, 0);
+
+    world->request.idempotent = below(&seed, 2) != 0;
+    world->count = 1 + below(&seed, LEVELS);
+    for (size_t i = 0; i < world->count; i++)
+        world->policies[i] = any_policy(world, &seed);
+    assert_int_equal(resil_chain_init(&world->chain, world->policies, world->count, NULL, 0), 0);
+}
+
+static enum resil_outcome callback(void *arg, struct resil_attempt *attempt)
+{
+    struct world *world = arg;
+
+    world->env.now_ns += below(&world->seed, 150);
+    world->fallbacks += attempt->kind == RESIL_ATTEMPT_FALLBACK;
+    if (below(&world->seed, 2) == 0)
+        return RESIL_SUCCESS;
+    if (below(&world->seed, 4) == 0)
+        attempt->hint_ns = below(&world->seed, 300);
+    return (enum resil_outcome)(1 + below(&world->seed, RESIL_OUTCOMES - 1));
+}
+
+static int straight(struct world *world)
+{
+    return resil_chain_run(&world->chain, &world->env.env, &world->request, callback, world,
+                           &world->report);
+}
+
+/* An event loop that reads the clock where run does. */
+static int pump(struct world *world)
+{
+    struct resil_call call;
+    struct resil_step step;
+    uint64_t now_ns = world->env.now_ns;
+
+    memset(&call, 0xa5, sizeof call);
+    assert_int_equal(resil_call_begin(&call, &world->chain, &world->request, now_ns, 0), 0);
+    for (;;) {
+        struct resil_result result;
+        enum resil_step_kind kind = resil_call_step(&call, now_ns, &step);
+
+        if (kind == RESIL_STEP_DONE)
+            return resil_call_fini(&call, &world->report);
+        if (kind == RESIL_STEP_WAIT) {
+            if (step.wake_ns > world->env.now_ns)
+                world->env.now_ns = step.wake_ns;
+            now_ns = world->env.now_ns;
+            continue;
+        }
+        assert_int_equal(kind, RESIL_STEP_CALL);
+        result.outcome = callback(world, step.attempt);
+        result.call_rc = step.attempt->call_rc;
+        result.hint_ns = step.attempt->hint_ns;
+        if (result.outcome != RESIL_SUCCESS || call.lane_.walk.timed ||
+            step.attempt->deadline_ns != RESIL_NEVER)
+            now_ns = world->env.now_ns;
+        assert_int_equal(resil_call_report(&call, step.attempt->id, &result), 0);
+    }
+}
+
+static void nothing_is_in_flight(struct world *world)
+{
+    struct resil_bulkhead_snapshot bulkhead;
+    struct resil_queue_snapshot queue;
+
+    assert_int_equal(resil_bulkhead_snapshot(&world->words.bulkhead, &bulkhead), 0);
+    assert_int_equal(bulkhead.in_flight, 0);
+    assert_int_equal(resil_bulkhead_snapshot(&world->words.queued, &bulkhead), 0);
+    assert_int_equal(bulkhead.in_flight, 0);
+    assert_int_equal(resil_queue_snapshot(&world->queue, &queue), 0);
+    assert_int_equal(queue.waiting, 0);
+}
+
+static void compare(struct world *a, struct world *b)
+{
+    assert_memory_equal(&a->words, &b->words, sizeof a->words);
+    assert_int_equal(a->env.now_ns, b->env.now_ns);
+    assert_int_equal(a->seed, b->seed);
+    assert_int_equal(a->fallbacks, b->fallbacks);
+    assert_int_equal(a->report.status, b->report.status);
+    assert_int_equal(a->report.outcome, b->report.outcome);
+    assert_int_equal(a->report.decided_level, b->report.decided_level);
+    assert_int_equal(a->report.attempts, b->report.attempts);
+    assert_int_equal(a->report.stopped, b->report.stopped);
+    assert_int_equal(a->report.elapsed_ns, b->report.elapsed_ns);
+    assert_int_equal(a->report.retry_at_ns, b->report.retry_at_ns);
+    assert_int_equal(a->report.late_success, b->report.late_success);
+}
+
+static void run_and_pump_leave_the_same_primitives_behind(void **state)
+{
+    static struct world a, b;
+    uint64_t base = test_seed(777);
+
+    (void)state;
+    for (uint64_t i = 0; i < CHAINS; i++) {
+        build(&a, base + i);
+        build(&b, base + i);
+        for (unsigned call = 0; call < CALLS; call++) {
+            uint64_t gap_ns = below(&a.seed, 200);
+            int rc = straight(&a);
+
+            (void)below(&b.seed, 200);
+            if (rc != pump(&b) || memcmp(&a.words, &b.words, sizeof a.words) != 0)
+                print_error("RESIL_SEED=%" PRIu64 " replays this\n", base + i);
+            compare(&a, &b);
+            nothing_is_in_flight(&a);
+            nothing_is_in_flight(&b);
+            a.env.now_ns += gap_ns;
+            b.env.now_ns += gap_ns;
+        }
+    }
+}
+
+/*
+ * A hostile loop: hedged chains are stepped, reported to and cancelled at random, in any order and at odd times.
+ * Whatever happens, everything is given back.
+ */
+static void a_hostile_loop_leaves_nothing_behind(void **state)
+{
+    static struct world world;
+    uint64_t base = test_seed(4242);
+
+    (void)state;
+    for (uint64_t i = 0; i < CHAINS; i++) {
+        struct resil_call call;
+        struct resil_step step;
+        uint64_t ids[64];
+        uint64_t seed = base + i;
+        uint64_t now_ns = RESIL_SEC(1);
+        unsigned started = 0;
+        enum resil_step_kind kind = RESIL_STEP_WAIT;
+
+        build(&world, seed);
+        world.request.idempotent = true;
+        world.count = 1 + world.count % 4;
+        world.policies[below(&seed, world.count)] = resil_hedge_policy(&world.hedge);
+        if (resil_chain_init(&world.chain, world.policies, world.count, NULL, 0) != 0)
+            continue;
+        assert_int_equal(resil_call_begin(&call, &world.chain, &world.request, now_ns, seed), 0);
+        for (unsigned turn = 0; kind != RESIL_STEP_DONE; turn++) {
+            unsigned what = (unsigned)below(&seed, 100);
+
+            if (turn > 500 || what == 0)
+                (void)resil_call_cancel(&call, now_ns);
+            else if (what < 40 && started > 0)
+                (void)resil_call_report(&call, ids[below(&seed, started < 64 ? started : 64)],
+                                        &(struct resil_result){.outcome = (enum resil_outcome)below(
+                                                                   &seed, RESIL_OUTCOMES)});
+            else if (what < 80)
+                now_ns += below(&seed, 60);
+            else if (what < 82)
+                now_ns -= below(&seed, 60);
+            kind = resil_call_step(&call, now_ns, &step);
+            if (kind == RESIL_STEP_CALL)
+                ids[started++ % 64] = step.attempt->id;
+        }
+        assert_int_not_equal(resil_call_fini(&call, &world.report), RESIL_EBUSY);
+        nothing_is_in_flight(&world);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(run_and_pump_leave_the_same_primitives_behind),
+        cmocka_unit_test(a_hostile_loop_leaves_nothing_behind),
+    };
+
+    return cmocka_run_group_tests_name("policies model", tests, NULL, NULL);
+}
