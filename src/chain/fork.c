@@ -34,7 +34,6 @@ static void join(struct resil_call *call, uint32_t index)
     }
     for (uint32_t other = 1; other < call->forked_; other++)
         resil__lane(call, other)->phase = LANE_IDLE;
-    trunk->walk.attempt.deadline_ns = call->trunk_deadline_ns_;
     trunk->timers &= (UINT32_C(1) << hedge) - 1;
     trunk->phase = LANE_SETTLE;
     trunk->level = hedge;

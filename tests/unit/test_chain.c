@@ -531,6 +531,29 @@ static void again_forgets_the_refusal_that_it_answers(void **state)
     assert_null(f->report.decided_by);
 }
 
+static int refuse_once(void *self, uint64_t *frame, struct resil_walk *walk)
+{
+    struct script_policy *script = self;
+
+    (void)frame;
+    if (script->admits++ > 0)
+        return RESIL_PASS;
+    walk->retry_at_ns = 7777;
+    return RESIL_ELIMITED;
+}
+
+static void again_forgets_when_the_refusal_said_to_come_back(void **state)
+{
+    struct fixture *f = *state;
+
+    f->scripts[1].ops.admit = refuse_once;
+    f->scripts[0].settle[0] = RESIL_AGAIN;
+    f->outcomes[0] = RESIL_FAILURE;
+    build(f, 2);
+    assert_int_equal(run(f, NULL), RESIL_EFAILED);
+    assert_int_equal(f->report.retry_at_ns, 0);
+}
+
 static void again_past_the_deadline_settles_what_there_is(void **state)
 {
     struct fixture *f = *state;
@@ -914,6 +937,7 @@ int main(void)
         TEST(again_at_once_does_not_wait),
         TEST(again_can_follow_a_success),
         TEST(again_forgets_the_refusal_that_it_answers),
+        TEST(again_forgets_when_the_refusal_said_to_come_back),
         TEST(again_past_the_deadline_settles_what_there_is),
         TEST(wait_asks_resume_at_its_time),
         TEST(wait_without_resume_asks_admit),
