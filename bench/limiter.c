@@ -92,7 +92,7 @@ static void run_window(uint64_t iterations, uint32_t thread)
 
 static struct resil_log *log_;
 
-/* As many calls as a log for 4 million a millisecond keeps: 32 KiB. */
+/* 4096 a microsecond is more than any loop asks for, in 32 KiB. */
 static bool setup_log(uint32_t threads)
 {
     struct resil_log_config config = {.limit = 4096, .period_ns = RESIL_US(1)};
