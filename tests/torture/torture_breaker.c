@@ -78,7 +78,7 @@ static void one_call(struct job *job)
 
         while (out > worst && !resil__cas(&probes_worst, &worst, out))
             continue;
-        if (test_below(&job->random, 4) == 0)
+        if (test_below(&job->random, 64) == 0)
             (void)sched_yield();
     }
     if (probe && job->drops) {
@@ -218,7 +218,9 @@ static void the_window_is_exact_at_rest(void **state)
     struct resil_breaker_snapshot is;
 
     (void)state;
-    torture((struct resil_breaker_config){.failure_pct = RESIL_OFF, .window_ns = RESIL_SEC(86400)},
+    torture((struct resil_breaker_config){.failure_pct = RESIL_OFF,
+                                          .window_ns = RESIL_SEC(3200),
+                                          .slices = 32},
             100, false);
     assert_int_equal(resil_breaker_snapshot(&breaker, clock_ns, &is), RESIL_OK);
     assert_int_equal(is.calls, reported);
