@@ -270,6 +270,34 @@ static void rebase_frees_probes_and_empties_the_window(void **state)
     assert_int_equal(look().calls, 0);
 }
 
+static void rebase_frees_a_probe_whose_lease_would_last(void **state)
+{
+    (void)state;
+    make((struct resil_breaker_config){.probes = 1});
+    trip();
+    now = look().retry_at_ns;
+    (void)granted();
+    (void)refused();
+    assert_int_equal(resil_breaker_rebase(&breaker, now), RESIL_OK);
+    (void)granted();
+}
+
+/* As if another caller had just found a reason for the same trip: the later time holds. */
+static void of_two_reasons_to_open_the_longer_holds(void **state)
+{
+    const uint64_t mark = UINT64_C(2) << 59;
+
+    (void)state;
+    make((struct resil_breaker_config){0});
+    breaker.until_ = mark | (now + RESIL_SEC(9));
+    trip();
+    assert_int_equal(refused(), now + RESIL_SEC(9));
+    make((struct resil_breaker_config){0});
+    breaker.until_ = mark | (now + RESIL_SEC(2));
+    trip();
+    assert_int_equal(refused(), now + RESIL_SEC(5));
+}
+
 static void an_older_now_never_shortens_the_open_time(void **state)
 {
     uint64_t until;
@@ -427,6 +455,8 @@ int main(void)
         cmocka_unit_test(one_reconfigure_at_a_time),
         cmocka_unit_test(rebase_takes_an_open_breaker_to_the_new_clock),
         cmocka_unit_test(rebase_frees_probes_and_empties_the_window),
+        cmocka_unit_test(rebase_frees_a_probe_whose_lease_would_last),
+        cmocka_unit_test(of_two_reasons_to_open_the_longer_holds),
         cmocka_unit_test(an_older_now_never_shortens_the_open_time),
         cmocka_unit_test(a_trip_by_an_older_now_counts_from_the_newest_slice),
         cmocka_unit_test(an_older_now_does_not_move_the_window_back),

@@ -94,6 +94,38 @@ static void a_probe_that_never_reports_is_given_back(void **state)
     assert_state(CLOSED);
 }
 
+/* What a result that stalled between its load and its swap must notice. */
+static void taking_a_place_over_changes_the_state_word(void **state)
+{
+    uint64_t word;
+
+    (void)state;
+    open_then_due((struct resil_breaker_config){.probes = 1});
+    (void)granted();
+    word = breaker.word_;
+    now += RESIL_SEC(10);
+    (void)granted();
+    assert_int_not_equal(breaker.word_, word);
+    assert_int_equal(breaker.word_ >> 32, word >> 32);
+}
+
+/* As if the first report had stalled before it gave its lease back. */
+static void a_copy_reported_in_the_middle_of_a_report_is_refused(void **state)
+{
+    struct resil_permit probe, copy;
+    uint64_t lease;
+
+    (void)state;
+    open_then_due((struct resil_breaker_config){.probes = 3, .probe_success_pct = 100});
+    probe = granted();
+    copy = probe;
+    lease = breaker.leases_[0];
+    assert_int_equal(report(&probe, RESIL_SUCCESS), RESIL_OK);
+    breaker.leases_[0] = lease;
+    assert_int_equal(report(&copy, RESIL_FAILURE), RESIL_EINVAL);
+    assert_int_equal(look().probes_failed, 0);
+}
+
 static void a_probe_may_report_after_its_lease_if_nobody_took_its_place(void **state)
 {
     struct resil_permit slow;
@@ -382,6 +414,8 @@ int main(void)
         cmocka_unit_test(each_share_rounds_up),
         cmocka_unit_test(probes_out_at_the_verdict_become_late),
         cmocka_unit_test(a_probe_that_never_reports_is_given_back),
+        cmocka_unit_test(taking_a_place_over_changes_the_state_word),
+        cmocka_unit_test(a_copy_reported_in_the_middle_of_a_report_is_refused),
         cmocka_unit_test(a_probe_may_report_after_its_lease_if_nobody_took_its_place),
         cmocka_unit_test(half_open_ends_even_if_no_probe_ever_reports_for_hours),
         cmocka_unit_test(unexpired_probes_of_an_older_generation_still_count),
