@@ -97,7 +97,8 @@ struct resil_breaker_config {
     uint64_t slices;    /* it slides by one of so many slices [10]; 1 to 32, a slice (window_ns /
                            slices, rounded up) lasts at least 10 ms */
     uint64_t calls;     /* instead of a time window: the last so many calls [0 = time]; 1 to 1024 */
-    /* A slice counts up to 8 million calls exactly; then it halves its counts, which keeps the shares. */
+    /* A slice is exact up to 8 million calls and 500000 failures; then it halves its counts, which
+       keeps the shares. */
 
     uint64_t failure_pct; /* trip: share of failures, percent [50], optional; 1 to 100 */
     uint64_t calls_min;   /* both percentages need so many calls in the window [10, or calls if
