@@ -97,6 +97,8 @@ struct resil_breaker_config {
     uint64_t slices;    /* it slides by one of so many slices [10]; 1 to 32, a slice (window_ns /
                            slices, rounded up) lasts at least 10 ms */
     uint64_t calls;     /* instead of a time window: the last so many calls [0 = time]; 1 to 1024 */
+    /* A slice is exact up to 8 million calls and 500000 failures; then it halves its counts, which
+       keeps the shares. */
 
     uint64_t failure_pct; /* trip: share of failures, percent [50], optional; 1 to 100 */
     uint64_t calls_min;   /* both percentages need so many calls in the window [10, or calls if
@@ -332,9 +334,9 @@ RESIL_API int resil_breaker_acquire(struct resil_breaker *breaker, uint64_t now_
  * @param now_ns   the time.
  * @param result   outcome and, with OVERLOAD, hint_ns. call_rc is not read.
  * @return RESIL_OK; RESIL_ELATE when the state that granted the permit is gone, the lease of a probe ended and
- *         its place was granted again, or now_ns lies more than a window back: counted as late, nothing else
- *         changed; RESIL_EINVAL for a NULL argument, a
- *         permit that is spent or was never granted, or a breaker that isn't initialised.
+ *         its place was granted again, or the window has moved on past now_ns (a last-N window: has gone round)
+ *         meanwhile: counted as late, nothing else changed; RESIL_EINVAL for a NULL argument, a permit that is
+ *         spent or was never granted, or a breaker that isn't initialised.
  *
  * Threads:   any number at once; one permit by one thread at a time.
  * Progress:  lock-free. Atomics: a success of a time window: one fetch-and-add. Syscalls: none.

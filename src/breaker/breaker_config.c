@@ -16,6 +16,15 @@
     (MASK_DEFAULT | RESIL_OUTCOME_BIT(RESIL_OVERLOAD) | RESIL_OUTCOME_BIT(RESIL_CALLER) |          \
      RESIL_OUTCOME_BIT(RESIL_LOCAL))
 
+/* Read-mostly, cold and hot words are a cache line apart; the layout is shared between processes. */
+_Static_assert(sizeof(struct resil_breaker) == 1280, "layout");
+_Static_assert(offsetof(struct resil_breaker, until_) == 384, "cold words start a line");
+_Static_assert(offsetof(struct resil_breaker, head_) == 576, "the window starts a line");
+_Static_assert(offsetof(struct resil_breaker, totals_) == 640, "totals start a line");
+_Static_assert(offsetof(struct resil_breaker, cells_) == 704, "cells start a line");
+_Static_assert(RESIL_BREAKER_CELLS_ * 15 >= RESIL_BREAKER_CALLS_MAX, "room for last-N");
+_Static_assert(RESIL_BREAKER_CELLS_ >= 2 * RESIL_BREAKER_SLICES_MAX, "room for slices");
+
 static const struct resil_breaker_config defaults;
 
 void resil__breaker_resolve(const struct resil_breaker_config *config,

@@ -6,7 +6,8 @@
  * The state word is the truth: its slots say which probes are out. A lease word beside each slot says who may try for
  * it. To grant: take the lease (by swap, if it is free or has ended), then the gate (the time of the last
  * probe), then swap the state word: open to half-open with this slot out, or a free slot to out, or, where an
- * ended lease was taken over, only the revision. If that swap fails, all is given back.
+ * ended lease was taken over, only the revision. If one of them fails, all is put back as it was: a lease that
+ * has ended, too, as its probe may still report.
  *
  * A result loads the state word, finds its own lease in place, then swaps the state word. A take-over that comes
  * in between moves the revision, so the swap fails, and the lease is found to be another's: late. A
@@ -57,7 +58,7 @@ static uint64_t lease_left(uint64_t lease, uint64_t now_ns, uint64_t lasts)
 
 /* Takes the lease of a slot that can be granted. Returns the slot, or -1: then *soonest is how long until one ends. */
 static int take_lease(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns,
-                      uint64_t *lease, uint64_t *soonest)
+                      uint64_t *lease, uint64_t *before, uint64_t *soonest)
 {
     const struct resil_breaker_rules_ *rules = resil__breaker_rules(breaker, word);
     uint64_t lasts = RESIL__RULE(rules, probe_lease_ns);
@@ -77,6 +78,7 @@ static int take_lease(struct resil_breaker *breaker, uint64_t word, uint64_t now
         }
         *lease = (((old >> TICKET_SHIFT) + 1) & 15) << TICKET_SHIFT | RESIL__LEASE_HELD |
                  (now_ns & RESIL__TIME_MASK);
+        *before = old;
         if (resil__cas(&breaker->leases_[slot], &old, *lease))
             return (int)slot;
         *soonest = resil__min(*soonest, lasts);
@@ -118,8 +120,8 @@ int resil__breaker_probe(struct resil_breaker *breaker, uint64_t word, uint64_t 
 {
     uint64_t gap = RESIL__RULE(resil__breaker_rules(breaker, word), probe_gap_ns);
     bool opened = resil__word_code(word) == RESIL__CODE_OPEN;
-    uint64_t lease, next, before = 0, left;
-    int slot = take_lease(breaker, word, now_ns, &lease, &left);
+    uint64_t lease, lease_before, gate_before = 0, next, left;
+    int slot = take_lease(breaker, word, now_ns, &lease, &lease_before, &left);
 
     *again = false;
     if (slot < 0) {
@@ -129,8 +131,8 @@ int resil__breaker_probe(struct resil_breaker *breaker, uint64_t word, uint64_t 
     next = granted(word, (unsigned)slot);
     *token = (next & ~UINT64_C(0xffffffff)) | (lease >> TICKET_SHIFT) << RESIL__TOKEN_TICK_SHIFT |
              (uint64_t)slot << RESIL__TOKEN_SLOT_SHIFT | RESIL__TOKEN_PROBE | RESIL__TOKEN_LIVE;
-    if (gap != 0 && !pass_gate(breaker, gap, resil__word_gen(next), now_ns, &before, &left)) {
-        (void)resil__breaker_unlease(breaker, *token, now_ns);
+    if (gap != 0 && !pass_gate(breaker, gap, resil__word_gen(next), now_ns, &gate_before, &left)) {
+        (void)resil__cas(&breaker->leases_[slot], &lease, lease_before);
         *retry_at_ns = resil__add_sat(now_ns, left);
         return RESIL_EOPEN;
     }
@@ -139,8 +141,8 @@ int resil__breaker_probe(struct resil_breaker *breaker, uint64_t word, uint64_t 
                         RESIL__TIME_HINT;
 
         if (gap != 0)
-            (void)resil__cas(&breaker->gate_, &mine, before);
-        (void)resil__breaker_unlease(breaker, *token, now_ns);
+            (void)resil__cas(&breaker->gate_, &mine, gate_before);
+        (void)resil__cas(&breaker->leases_[slot], &lease, lease_before);
         *again = true;
         return RESIL_EOPEN;
     }
