@@ -95,7 +95,10 @@ static inline uint64_t resil__gcra_taken(uint64_t word, const struct resil__rate
 /** The state at first use: what the config says is missing. Slot 0, as in every word that is 0. */
 static inline uint64_t resil__gcra_first(const struct resil__rate *rate, uint64_t now_ns)
 {
-    return resil__gcra_nonzero((now_ns << rate->shift) + rate->start);
+    uint64_t word = (now_ns << rate->shift) + rate->start;
+
+    /* A full bucket has an arrival time that has passed: a tick before now is as good as now. */
+    return word == 0 && rate->start == 0 ? ~UINT64_C(1) : resil__gcra_nonzero(word);
 }
 
 /** The state after a drain, never before the state as it is: empty, and the next token in for_ns. */
