@@ -223,7 +223,7 @@ RESIL_API void resil_log_rebase(struct resil_log *log, uint64_t now_ns);
  * walk->retry_at_ns. A call that is refused further inside before anything ran is struck out, if it was the last.
  *
  * @param log  an initialised log. Borrowed for as long as the chain lives.
- * @return the policy. Frame words: 3.
+ * @return the policy. Frame words: 4.
  *
  * Threads: any. Since: 0.1
  */

@@ -47,7 +47,6 @@ void resil__gcra_init(struct resil_gcra_ *gcra, const struct resil_gcra_slot_ *s
 struct resil__gcra_view {
     struct resil_gcra_slot_ slot;
     uint64_t ahead;
-    uint64_t generation;
 };
 
 struct resil__gcra_view resil__gcra_look(const struct resil_gcra_ *gcra, uint64_t now_ns);

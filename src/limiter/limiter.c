@@ -115,7 +115,7 @@ void resil_limiter_snapshot(const struct resil_limiter *limiter, uint64_t now_ns
         .tokens = view.slot.tokens_,
         .period_ns = view.slot.period_ns_,
         .burst = view.slot.cost_max_,
-        .reconfigured = view.generation,
+        .reconfigured = view.slot.generation_,
     };
 }
 

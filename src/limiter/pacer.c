@@ -108,7 +108,7 @@ void resil_pacer_snapshot(const struct resil_pacer *pacer, uint64_t now_ns,
         .tokens = view.slot.tokens_,
         .period_ns = view.slot.period_ns_,
         .wait_ns = view.slot.wait_ns_,
-        .reconfigured = view.generation,
+        .reconfigured = view.slot.generation_,
     };
 }
 
