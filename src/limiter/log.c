@@ -175,8 +175,8 @@ int resil__log_take(struct resil_log *log, uint64_t now_ns, struct resil__log_re
     }
 }
 
-/* The place gets its old time back before the cursor does: should a call come in between, it has taken the next
- * place, and this one is found when the cursor comes round. */
+/* The place gets its old time back before the cursor does. Should a call come in between, it has taken the next
+ * place: the call is struck out all the same, only its place is not found before the cursor comes round. */
 int resil__log_give_back(struct resil_log *log, const struct resil__log_receipt *receipt)
 {
     uint64_t next = following(receipt->place, resil__load_relaxed(&log->limit_));
@@ -185,7 +185,8 @@ int resil__log_give_back(struct resil_log *log, const struct resil__log_receipt 
     if (resil__load_acquire(&log->head_) != next ||
         !resil__cas(&places(log)[index_of(receipt->place)], &stamp, receipt->before))
         return RESIL_ELATE;
-    return resil__cas(&log->head_, &next, receipt->place) ? RESIL_OK : RESIL_ELATE;
+    (void)resil__cas(&log->head_, &next, receipt->place);
+    return RESIL_OK;
 }
 
 int resil_log_acquire(struct resil_log *log, uint64_t now_ns, uint64_t *retry_at_ns)
