@@ -117,6 +117,19 @@ int resil__gcra_take(struct resil_gcra_ *gcra, const struct resil__gcra_ask *ask
     }
 }
 
+int resil__gcra_acquire_slow(struct resil_gcra_ *gcra, bool paced, uint64_t cost, uint64_t now_ns,
+                             uint64_t *word, uint64_t *retry_at_ns)
+{
+    struct resil_reservation receipt;
+    int rc = resil__gcra_take(
+        gcra, &(struct resil__gcra_ask){.cost = cost, .now_ns = now_ns, .paced = paced}, &receipt);
+
+    *word = receipt.word_;
+    if (rc == RESIL_ELIMITED)
+        *retry_at_ns = receipt.at_ns;
+    return rc;
+}
+
 int resil__gcra_peek(const struct resil_gcra_ *gcra, const struct resil__gcra_ask *ask,
                      uint64_t *retry_at_ns)
 {

@@ -44,8 +44,8 @@ struct bench {
 #define CHECK(bench, condition)                                                                    \
     do {                                                                                           \
         if (!(condition))                                                                          \
-            fail_msg("RESIL_SEED=%" PRIu64 ", operation %" PRIu64 ": " #condition, (bench)->seed,  \
-                     (bench)->operation);                                                          \
+            fail_msg("RESIL_SEED=%" PRIu64 ", operation %" PRIu64 ": %s", (bench)->seed,           \
+                     (bench)->operation, #condition);                                              \
     } while (0)
 
 /* Times are noted in order: the first that has left the period ends the search. */

@@ -41,8 +41,8 @@ struct bench {
 #define CHECK(bench, condition)                                                                    \
     do {                                                                                           \
         if (!(condition))                                                                          \
-            fail_msg("RESIL_SEED=%" PRIu64 ", operation %" PRIu64 ": " #condition, (bench)->seed,  \
-                     (bench)->operation);                                                          \
+            fail_msg("RESIL_SEED=%" PRIu64 ", operation %" PRIu64 ": %s", (bench)->seed,           \
+                     (bench)->operation, #condition);                                              \
     } while (0)
 
 static uint64_t ahead_ns(const struct bench *bench)
