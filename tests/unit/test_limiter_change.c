@@ -177,6 +177,19 @@ static void limiter_crosses_the_wrap_of_its_time(void **state)
     }
 }
 
+/* The state that would be the word for "never used" is another one. */
+static void limiter_is_not_new_again_at_the_seam(void **state)
+{
+    const uint64_t seam_ns = UINT64_C(1) << 52;
+    struct resil_limiter limiter = make(1000000000, RESIL_SEC(1), 10, 0);
+
+    (void)state;
+    assert_int_equal(take(&limiter, 1, seam_ns - RESIL_SEC(1)), RESIL_OK);
+    assert_int_equal(take(&limiter, 10, seam_ns - 10), RESIL_OK);
+    assert_int_equal(take(&limiter, 1, seam_ns - 10), RESIL_ELIMITED);
+    assert_int_equal(take(&limiter, 10, seam_ns + 1), RESIL_OK);
+}
+
 /* 1e6 tokens at saturation, asked for at the very time at which each becomes due. */
 static void limiter_does_not_drift_at_any_rate(void **state)
 {
@@ -322,6 +335,7 @@ int main(void)
         cmocka_unit_test(reservation_far_ahead_is_not_taken_for_a_clock_step),
         cmocka_unit_test(limiter_works_at_both_ends_of_time),
         cmocka_unit_test(limiter_crosses_the_wrap_of_its_time),
+        cmocka_unit_test(limiter_is_not_new_again_at_the_seam),
         cmocka_unit_test(limiter_does_not_drift_at_any_rate),
         cmocka_unit_test(rebase_leaves_the_bucket_empty_on_the_new_clock),
         cmocka_unit_test(processes_share_one_limiter_in_a_mapping),

@@ -247,6 +247,24 @@ static void window_reconfigures_without_losing_count(void **state)
     assert_int_equal(take(&window, 1, T0), RESIL_ELIMITED);
 }
 
+/* The word has two bits of generation: after four changes it looks as before. */
+static void window_forfeits_what_is_from_before_a_reconfigure(void **state)
+{
+    (void)state;
+    for (int changes = 1; changes <= 8; changes++) {
+        struct resil_window window = make(10, RESIL_SEC(1));
+        struct resil_reservation reservation;
+
+        assert_int_equal(resil_window_reserve(&window, 3, T0, &reservation), RESIL_OK);
+        for (int i = 0; i < changes; i++)
+            assert_int_equal(
+                resil_window_reconfigure(&window, &(struct resil_window_config){.limit = 10}, T0),
+                RESIL_OK);
+        assert_int_equal(resil_window_cancel(&window, &reservation, T0), RESIL_ELATE);
+        assert_int_equal(look(&window, T0).used, 3);
+    }
+}
+
 static void window_carries_the_estimate_to_another_period(void **state)
 {
     struct resil_window window = make(100, RESIL_SEC(1));
@@ -355,6 +373,7 @@ int main(void)
         cmocka_unit_test(window_works_at_both_ends_of_time_and_of_the_limit),
         cmocka_unit_test(window_crosses_the_wrap_of_its_number),
         cmocka_unit_test(window_reconfigures_without_losing_count),
+        cmocka_unit_test(window_forfeits_what_is_from_before_a_reconfigure),
         cmocka_unit_test(window_carries_the_estimate_to_another_period),
         cmocka_unit_test(window_refuses_a_second_reconfigure_at_a_time),
         cmocka_unit_test(window_is_full_after_a_rebase),
