@@ -56,7 +56,7 @@ struct resil_limiter_config {
     bool drain_on_overload; /* policy: OVERLOAD with a hint drains the limiter for the hint */
 };
 
-/** A limiter. Plain words, 264 bytes; the fields are private. */
+/** A limiter. Plain words; the fields are private. */
 struct resil_limiter {
     struct resil_gcra_ gcra_;
 };
@@ -205,7 +205,7 @@ RESIL_API int resil_limiter_peek(const struct resil_limiter *limiter, uint64_t c
 RESIL_API void resil_limiter_drain(struct resil_limiter *limiter, uint64_t for_ns, uint64_t now_ns);
 
 /**
- * Copies what a limiter looks like. Of one moment, but for reconfigured.
+ * Copies what a limiter looks like. Of one moment.
  *
  * @param limiter   an initialised limiter.
  * @param now_ns    the time.

@@ -141,7 +141,8 @@ RESIL_API int resil_log_reserve(struct resil_log *log, uint64_t now_ns,
  * @param log          the log that noted it.
  * @param reservation  what reserve filled in; spent by this call whatever it returns.
  * @param now_ns       the time.
- * @return RESIL_OK: as if it had never been; RESIL_ELATE when another call came after it: it stays noted;
+ * @return RESIL_OK: it counts no more, and its place is free (should another call come at this very moment, only
+ *         when its turn comes again); RESIL_ELATE when another call came after it: it stays noted;
  *         RESIL_EINVAL when there is nothing to give back.
  *
  * Threads: see above; one reservation must not be cancelled by two threads. Progress: wait-free.
@@ -223,7 +224,7 @@ RESIL_API void resil_log_rebase(struct resil_log *log, uint64_t now_ns);
  * walk->retry_at_ns. A call that is refused further inside before anything ran is struck out, if it was the last.
  *
  * @param log  an initialised log. Borrowed for as long as the chain lives.
- * @return the policy. Frame words: 3.
+ * @return the policy. Frame words: 4.
  *
  * Threads: any. Since: 0.1
  */

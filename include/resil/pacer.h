@@ -161,7 +161,7 @@ RESIL_API int resil_pacer_peek(const struct resil_pacer *pacer, uint64_t cost, u
 RESIL_API void resil_pacer_drain(struct resil_pacer *pacer, uint64_t for_ns, uint64_t now_ns);
 
 /**
- * Copies what a pacer looks like. Of one moment, but for reconfigured.
+ * Copies what a pacer looks like. Of one moment.
  *
  * @param pacer     an initialised pacer.
  * @param now_ns    the time.

@@ -18,6 +18,7 @@ struct resil_reservation {
                        question would have passed */
     uint64_t word_; /* what the object became */
     uint64_t back_; /* what to give back; 0 = nothing, or spent */
+    uint64_t mark_; /* generation of the config; log: what stood there before */
 };
 
 /** Private: a rate in the form in which it is used. Written while it is not in force. */
@@ -30,7 +31,8 @@ struct resil_gcra_slot_ {
     uint64_t tokens_;
     uint64_t period_ns_;
     uint64_t wait_ns_;
-    uint64_t drain_; /* 1 = an OVERLOAD with a hint drains */
+    uint64_t drain_;      /* 1 = an OVERLOAD with a hint drains */
+    uint64_t generation_; /* how often the config had been changed */
 };
 
 /** Private: the words of a limiter or pacer. */
@@ -38,9 +40,8 @@ struct resil_gcra_ {
     uint64_t word_; /* theoretical arrival time in units; bit 0 says which slot; 0 = never used. All
                        callers compare-and-swap it */
     char pad_[56];
-    uint64_t reach_ns_;   /* the furthest ahead that anybody was told to come; it only grows */
-    uint64_t generation_; /* how often it was reconfigured; written under busy_ */
-    uint64_t busy_;       /* 1 while somebody reconfigures */
+    uint64_t reach_ns_; /* the furthest ahead that anybody was told to come; it only grows */
+    uint64_t busy_;     /* 1 while somebody reconfigures */
     struct resil_gcra_slot_ slot_[2];
 };
 

@@ -51,15 +51,15 @@ struct resil_window_slot_ {
     uint64_t bits_;   /* of each count in the word */
     uint64_t behind_; /* how many windows an older now may lie back */
     uint64_t drain_;
+    uint64_t generation_; /* how often the config had been changed */
 };
 
 /** A sliding window counter. Plain words; the fields are private. */
 struct resil_window {
     uint64_t word_; /* generation (2 bits), count, before, number of the window */
     char pad_[56];
-    uint64_t until_ns_;   /* drained until then; 0 = never drained */
-    uint64_t generation_; /* how often it was reconfigured; written under busy_ */
-    uint64_t busy_;       /* 1 while somebody reconfigures */
+    uint64_t until_ns_; /* drained until then; 0 = never drained */
+    uint64_t busy_;     /* 1 while somebody reconfigures */
     struct resil_window_slot_ slot_[2];
 };
 
@@ -188,7 +188,7 @@ RESIL_API int resil_window_peek(const struct resil_window *window, uint64_t cost
 RESIL_API void resil_window_drain(struct resil_window *window, uint64_t for_ns, uint64_t now_ns);
 
 /**
- * Copies what a window looks like. Of one moment, but for drained_until_ns and reconfigured.
+ * Copies what a window looks like. Of one moment, but for drained_until_ns.
  *
  * @param window    an initialised window.
  * @param now_ns    the time.

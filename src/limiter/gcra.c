@@ -110,10 +110,24 @@ int resil__gcra_take(struct resil_gcra_ *gcra, const struct resil__gcra_ask *ask
         if (resil__cas(&gcra->word_, &word, next)) {
             receipt->word_ = next;
             receipt->back_ = answer.price;
+            receipt->mark_ = answer.rate.generation;
             return RESIL_OK;
         }
         resil__contend(&contend);
     }
+}
+
+int resil__gcra_acquire_slow(struct resil_gcra_ *gcra, bool paced, uint64_t cost, uint64_t now_ns,
+                             uint64_t *word, uint64_t *retry_at_ns)
+{
+    struct resil_reservation receipt;
+    int rc = resil__gcra_take(
+        gcra, &(struct resil__gcra_ask){.cost = cost, .now_ns = now_ns, .paced = paced}, &receipt);
+
+    *word = receipt.word_;
+    if (rc == RESIL_ELIMITED)
+        *retry_at_ns = receipt.at_ns;
+    return rc;
 }
 
 int resil__gcra_peek(const struct resil_gcra_ *gcra, const struct resil__gcra_ask *ask,
@@ -146,6 +160,8 @@ int resil__gcra_cancel(struct resil_gcra_ *gcra, struct resil_reservation *recei
     if (price == 0)
         return RESIL_EINVAL;
     receipt->back_ = 0;
+    if (resil__load_acquire(&gcra->slot_[word & 1].generation_) != receipt->mark_)
+        return RESIL_ELATE;
     /* The bucket has been full since: there is nothing that could be given back. */
     if (resil__load_acquire(&gcra->word_) == word && (word - (now_ns << shift)) >> 63 != 0)
         return RESIL_OK;
@@ -183,33 +199,34 @@ static void write_slot(struct resil_gcra_slot_ *slot, const struct resil_gcra_sl
     resil__store_release(&slot->period_ns_, from->period_ns_);
     resil__store_release(&slot->wait_ns_, from->wait_ns_);
     resil__store_release(&slot->drain_, from->drain_);
+    resil__store_release(&slot->generation_, from->generation_);
 }
 
 int resil__gcra_reconfigure(struct resil_gcra_ *gcra, bool paced,
                             const struct resil_gcra_slot_ *next, uint64_t now_ns)
 {
     struct resil__contend contend = RESIL__CONTEND;
-    struct resil__rate to = resil__gcra_rate(next);
+    struct resil_gcra_slot_ slot = *next;
+    struct resil__rate to;
     uint64_t idle = 0;
-    uint64_t generation;
     uint64_t word;
 
     if (!resil__cas(&gcra->busy_, &idle, 1))
         return RESIL_EBUSY;
-    generation = resil__load_relaxed(&gcra->generation_) + 1;
     word = load_word(gcra, now_ns);
-    write_slot(&gcra->slot_[~word & 1], next);
+    slot.generation_ = resil__load_acquire(&gcra->slot_[word & 1].generation_) + 1;
+    to = resil__gcra_rate(&slot);
+    write_slot(&gcra->slot_[~word & 1], &slot);
     for (;;) {
         struct resil__rate from = resil__gcra_rate(&gcra->slot_[word & 1]);
         uint64_t reach_ns = resil__load_acquire(&gcra->reach_ns_);
         uint64_t ahead = resil__gcra_ahead(word, &from, reach_ns, now_ns);
 
         if (resil__cas(&gcra->word_, &word,
-                       resil__gcra_converted(word, &from, &to, paced, ahead, now_ns, generation)))
+                       resil__gcra_converted(word, &from, &to, paced, ahead, now_ns)))
             break;
         resil__contend(&contend);
     }
-    resil__store_release(&gcra->generation_, generation);
     resil__store_release(&gcra->busy_, 0);
     return RESIL_OK;
 }
@@ -247,8 +264,8 @@ struct resil__gcra_view resil__gcra_look(const struct resil_gcra_ *gcra, uint64_
                      .cost_max_ = rate.cost_max,
                      .tokens_ = resil__load_acquire(&slot->tokens_),
                      .period_ns_ = resil__load_acquire(&slot->period_ns_),
-                     .wait_ns_ = resil__load_acquire(&slot->wait_ns_)},
-            .generation = resil__load_acquire(&gcra->generation_),
+                     .wait_ns_ = resil__load_acquire(&slot->wait_ns_),
+                     .generation_ = rate.generation},
         };
 
         if (word == 0)

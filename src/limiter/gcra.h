@@ -47,7 +47,6 @@ void resil__gcra_init(struct resil_gcra_ *gcra, const struct resil_gcra_slot_ *s
 struct resil__gcra_view {
     struct resil_gcra_slot_ slot;
     uint64_t ahead;
-    uint64_t generation;
 };
 
 struct resil__gcra_view resil__gcra_look(const struct resil_gcra_ *gcra, uint64_t now_ns);
@@ -55,41 +54,62 @@ struct resil__gcra_view resil__gcra_look(const struct resil_gcra_ *gcra, uint64_
 /** Fills in interval, shift, tokens and period of a slot. */
 void resil__gcra_set_rate(struct resil_gcra_slot_ *slot, uint64_t tokens, uint64_t period_ns);
 
+/** The answer of try when it has none: ask resil__gcra_take. */
+#define RESIL__GCRA_UNDECIDED 1
+
 /**
- * The hot path of acquire: a load and a compare-and-swap; the arrival time in the past costs nothing
- * extra. Everything else is in resil__gcra_take. *word receives the state that the grant made.
+ * The hot path: a grant without a wait is a load and a compare-and-swap, and the arrival time in the past
+ * costs nothing extra; a refusal is a few loads. What is rare is left undecided: the first use, a swap that another
+ * won, a slot that has just changed, a clock that was set back.
+ *
+ * *word receives the state that a grant made, *at_ns when a refused call would pass.
  */
+static inline int resil__gcra_try(struct resil_gcra_ *gcra, bool paced, uint64_t cost,
+                                  uint64_t now_ns, uint64_t *word, uint64_t *at_ns)
+{
+    uint64_t old = resil__load_acquire(&gcra->word_);
+    const struct resil_gcra_slot_ *slot = &gcra->slot_[old & 1];
+    uint64_t shift = resil__load_acquire(&slot->shift_) & 63;
+    uint64_t now = now_ns << shift;
+    uint64_t ahead = (old & ~UINT64_C(1)) - now;
+    uint64_t tau = resil__load_acquire(&slot->tau_);
+    uint64_t price;
+    uint64_t room;
+    uint64_t next;
+
+    cost = cost != 0 ? cost : 1;
+    if (old == 0 || cost > resil__load_acquire(&slot->cost_max_))
+        return RESIL__GCRA_UNDECIDED;
+    price = cost * resil__load_acquire(&slot->interval_);
+    room = paced ? 0 : tau - price;
+    ahead = ahead >> 63 != 0 ? 0 : ahead;
+    if (ahead <= room) {
+        next = (now + ahead + price) | (old & 1);
+        if (next == 0 || !resil__cas(&gcra->word_, &old, next))
+            return RESIL__GCRA_UNDECIDED;
+        *word = next;
+        return RESIL_OK;
+    }
+    if (ahead > tau + ((resil__load_acquire(&gcra->reach_ns_) + RESIL__STALL_NS) << shift) ||
+        ((resil__load_acquire(&gcra->word_) ^ old) & 1) != 0)
+        return RESIL__GCRA_UNDECIDED;
+    *at_ns = resil__add_sat(now_ns, resil__gcra_ns(ahead - room, shift));
+    return RESIL_ELIMITED;
+}
+
+/** What acquire does when try is undecided; apart, so that the hot path needs no stack for it. */
+int resil__gcra_acquire_slow(struct resil_gcra_ *gcra, bool paced, uint64_t cost, uint64_t now_ns,
+                             uint64_t *word, uint64_t *retry_at_ns);
+
+/** The whole of acquire. *retry_at_ns is set with RESIL_ELIMITED alone. */
 static inline int resil__gcra_acquire(struct resil_gcra_ *gcra, bool paced, uint64_t cost,
                                       uint64_t now_ns, uint64_t *word, uint64_t *retry_at_ns)
 {
-    uint64_t old = resil__load_acquire(&gcra->word_);
-    struct resil__rate rate = resil__gcra_rate(&gcra->slot_[old & 1]);
-    struct resil_reservation receipt;
-    int rc;
+    int rc = resil__gcra_try(gcra, paced, cost, now_ns, word, retry_at_ns);
 
-    if (cost == 0)
-        cost = 1;
-    if (old != 0 && cost <= rate.cost_max) {
-        uint64_t now = now_ns << rate.shift;
-        uint64_t price = cost * rate.interval;
-        uint64_t ahead = (old & ~UINT64_C(1)) - now;
-
-        ahead = ahead >> 63 != 0 ? 0 : ahead;
-        if (ahead <= (paced ? 0 : rate.tau - price)) {
-            uint64_t next = (now + ahead + price) | (old & 1);
-
-            if (next != 0 && resil__cas(&gcra->word_, &old, next)) {
-                *word = next;
-                return RESIL_OK;
-            }
-        }
-    }
-    rc = resil__gcra_take(
-        gcra, &(struct resil__gcra_ask){.cost = cost, .now_ns = now_ns, .paced = paced}, &receipt);
-    *word = receipt.word_;
-    if (rc == RESIL_ELIMITED && retry_at_ns != NULL)
-        *retry_at_ns = receipt.at_ns;
-    return rc;
+    return rc != RESIL__GCRA_UNDECIDED
+               ? rc
+               : resil__gcra_acquire_slow(gcra, paced, cost, now_ns, word, retry_at_ns);
 }
 
 #endif

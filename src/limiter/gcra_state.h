@@ -37,6 +37,7 @@ struct resil__rate {
     uint64_t shift;
     uint64_t cost_max;
     uint64_t start;
+    uint64_t generation;
 };
 
 /* Acquire, so that who reads a word of a slot that is being rewritten sees the state word that had left
@@ -49,6 +50,7 @@ static inline struct resil__rate resil__gcra_rate(const struct resil_gcra_slot_ 
         .shift = resil__load_acquire(&slot->shift_) & 63,
         .cost_max = resil__load_acquire(&slot->cost_max_),
         .start = resil__load_acquire(&slot->start_),
+        .generation = resil__load_acquire(&slot->generation_),
     };
 }
 
@@ -95,7 +97,10 @@ static inline uint64_t resil__gcra_taken(uint64_t word, const struct resil__rate
 /** The state at first use: what the config says is missing. Slot 0, as in every word that is 0. */
 static inline uint64_t resil__gcra_first(const struct resil__rate *rate, uint64_t now_ns)
 {
-    return resil__gcra_nonzero((now_ns << rate->shift) + rate->start);
+    uint64_t word = (now_ns << rate->shift) + rate->start;
+
+    /* A full bucket has an arrival time that has passed: a tick before now is as good as now. */
+    return word == 0 && rate->start == 0 ? ~UINT64_C(1) : resil__gcra_nonzero(word);
 }
 
 /** The state after a drain, never before the state as it is: empty, and the next token in for_ns. */
@@ -115,12 +120,13 @@ static inline uint64_t resil__gcra_drained(uint64_t word, const struct resil__ra
  * keep their times, and the balance is never worse than before.
  *
  * A bucket that is full gets an arrival time that no earlier generation had, so that a compare-and-swap
- * that slept through two changes fails; one that isn't full would have to hit the same tick by chance, and
- * then admits one call by the rate under which it began.
+ * that slept through two changes fails. One that isn't full shows an old word again only if the old
+ * config is back and nothing has happened in between, or by the chance of one tick; then one call is admitted
+ * by the rate under which it began.
  */
 static inline uint64_t resil__gcra_converted(uint64_t word, const struct resil__rate *from,
                                              const struct resil__rate *to, bool paced,
-                                             uint64_t ahead, uint64_t now_ns, uint64_t generation)
+                                             uint64_t ahead, uint64_t now_ns)
 {
     uint64_t full_from = paced ? 0 : from->tau;
     uint64_t full_to = paced ? 0 : to->tau;
@@ -140,7 +146,7 @@ static inline uint64_t resil__gcra_converted(uint64_t word, const struct resil__
         next = full_to + ((resil__min(tokens, time) + 1) & ~UINT64_C(1));
     }
     if (next == 0)
-        now -= (generation & UINT16_MAX) << 1;
+        now -= (to->generation & UINT16_MAX) << 1;
     return resil__gcra_nonzero((now + next) | (~word & 1));
 }
 

@@ -68,8 +68,10 @@ int resil_limiter_acquire(struct resil_limiter *limiter, uint64_t cost, uint64_t
                           uint64_t *retry_at_ns)
 {
     uint64_t word;
+    uint64_t unread;
 
-    return resil__gcra_acquire(&limiter->gcra_, false, cost, now_ns, &word, retry_at_ns);
+    return resil__gcra_acquire(&limiter->gcra_, false, cost, now_ns, &word,
+                               retry_at_ns != NULL ? retry_at_ns : &unread);
 }
 
 int resil_limiter_reserve(struct resil_limiter *limiter, uint64_t cost, uint64_t now_ns,
@@ -115,7 +117,7 @@ void resil_limiter_snapshot(const struct resil_limiter *limiter, uint64_t now_ns
         .tokens = view.slot.tokens_,
         .period_ns = view.slot.period_ns_,
         .burst = view.slot.cost_max_,
-        .reconfigured = view.generation,
+        .reconfigured = view.slot.generation_,
     };
 }
 

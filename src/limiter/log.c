@@ -136,7 +136,7 @@ static uint64_t passes_at(const struct sight *sight, uint64_t period_ns, uint64_
     return resil__max(at_ns, until_ns);
 }
 
-int resil__log_take(struct resil_log *log, uint64_t now_ns, uint64_t *place, uint64_t *stamp,
+int resil__log_take(struct resil_log *log, uint64_t now_ns, struct resil__log_receipt *receipt,
                     uint64_t *retry_at_ns)
 {
     struct resil__contend contend = RESIL__CONTEND;
@@ -167,8 +167,7 @@ int resil__log_take(struct resil_log *log, uint64_t now_ns, uint64_t *place, uin
                 resil__contend(&contend);
                 continue;
             }
-            *place = sight.head;
-            *stamp = after;
+            *receipt = (struct resil__log_receipt){sight.head, after, sight.stamp};
         }
         (void)resil__cas(&log->head_, &sight.head, next);
         if (sight.is_free)
@@ -176,44 +175,57 @@ int resil__log_take(struct resil_log *log, uint64_t now_ns, uint64_t *place, uin
     }
 }
 
-/* The place is emptied before the cursor goes back: should a call come in between, it has taken the next place,
- * and the empty one is found when the cursor comes round; its old time had left the period anyway. */
-int resil__log_give_back(struct resil_log *log, uint64_t place, uint64_t stamp)
+/* The place gets its old time back before the cursor does. Should a call come in between, it has taken the next
+ * place: the call is struck out all the same, only its place is not found before the cursor comes round. */
+int resil__log_give_back(struct resil_log *log, const struct resil__log_receipt *receipt)
 {
-    uint64_t next = following(place, resil__load_relaxed(&log->limit_));
+    uint64_t next = following(receipt->place, resil__load_relaxed(&log->limit_));
+    uint64_t stamp = receipt->stamp;
 
     if (resil__load_acquire(&log->head_) != next ||
-        !resil__cas(&places(log)[index_of(place)], &stamp, 0))
+        !resil__cas(&places(log)[index_of(receipt->place)], &stamp, receipt->before))
         return RESIL_ELATE;
-    return resil__cas(&log->head_, &next, place) ? RESIL_OK : RESIL_ELATE;
+    (void)resil__cas(&log->head_, &next, receipt->place);
+    return RESIL_OK;
 }
 
 int resil_log_acquire(struct resil_log *log, uint64_t now_ns, uint64_t *retry_at_ns)
 {
-    uint64_t place;
-    uint64_t stamp;
+    struct resil__log_receipt receipt;
 
-    return resil__log_take(log, now_ns, &place, &stamp, retry_at_ns);
+    return resil__log_take(log, now_ns, &receipt, retry_at_ns);
 }
 
 int resil_log_reserve(struct resil_log *log, uint64_t now_ns, struct resil_reservation *reservation)
 {
-    *reservation = (struct resil_reservation){.at_ns = now_ns};
-    return resil__log_take(log, now_ns, &reservation->word_, &reservation->back_,
-                           &reservation->at_ns);
+    struct resil__log_receipt receipt = {.place = 0};
+    uint64_t at_ns = now_ns;
+    int rc = resil__log_take(log, now_ns, &receipt, &at_ns);
+
+    *reservation = (struct resil_reservation){
+        .at_ns = at_ns,
+        .word_ = receipt.place,
+        .back_ = receipt.stamp,
+        .mark_ = receipt.before,
+    };
+    return rc;
 }
 
 int resil_log_cancel(struct resil_log *log, struct resil_reservation *reservation, uint64_t now_ns)
 {
-    uint64_t stamp = reservation->back_;
+    struct resil__log_receipt receipt = {
+        .place = reservation->word_,
+        .stamp = reservation->back_,
+        .before = reservation->mark_,
+    };
 
-    if (stamp == 0)
+    if (receipt.stamp == 0)
         return RESIL_EINVAL;
     reservation->back_ = 0;
     /* Out of the period, or from before the clock was set back: it counts for nothing any more. */
-    if (is_free(stamp, resil__load_acquire(&log->period_ns_), now_ns))
+    if (is_free(receipt.stamp, resil__load_acquire(&log->period_ns_), now_ns))
         return RESIL_ELATE;
-    return resil__log_give_back(log, reservation->word_, stamp);
+    return resil__log_give_back(log, &receipt);
 }
 
 int resil_log_peek(const struct resil_log *log, uint64_t now_ns, uint64_t *retry_at_ns)

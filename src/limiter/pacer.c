@@ -57,8 +57,10 @@ int resil_pacer_acquire(struct resil_pacer *pacer, uint64_t cost, uint64_t now_n
                         uint64_t *retry_at_ns)
 {
     uint64_t word;
+    uint64_t unread;
 
-    return resil__gcra_acquire(&pacer->gcra_, true, cost, now_ns, &word, retry_at_ns);
+    return resil__gcra_acquire(&pacer->gcra_, true, cost, now_ns, &word,
+                               retry_at_ns != NULL ? retry_at_ns : &unread);
 }
 
 int resil_pacer_reserve(struct resil_pacer *pacer, uint64_t cost, uint64_t now_ns,
@@ -108,7 +110,7 @@ void resil_pacer_snapshot(const struct resil_pacer *pacer, uint64_t now_ns,
         .tokens = view.slot.tokens_,
         .period_ns = view.slot.period_ns_,
         .wait_ns = view.slot.wait_ns_,
-        .reconfigured = view.generation,
+        .reconfigured = view.slot.generation_,
     };
 }
 

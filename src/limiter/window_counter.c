@@ -147,6 +147,8 @@ int resil_window_reserve(struct resil_window *window, uint64_t cost, uint64_t no
     if (rc == RESIL_OK) {
         reservation->at_ns = now_ns;
         reservation->back_ = cost != 0 ? cost : 1;
+        reservation->mark_ =
+            resil__load_acquire(&window->slot_[reservation->word_ & 1].generation_);
     } else if (rc == RESIL_ECOST) {
         reservation->at_ns = RESIL_NEVER;
     }
@@ -164,7 +166,7 @@ int resil_window_cancel(struct resil_window *window, struct resil_reservation *r
     if (cost == 0)
         return RESIL_EINVAL;
     reservation->back_ = 0;
-    if ((slide.count | slide.before) == 0)
+    if ((slide.count | slide.before) == 0 || rule.generation != reservation->mark_)
         return RESIL_ELATE;
     return resil__slide_give_back(window, reservation->word_, cost);
 }
@@ -216,7 +218,7 @@ void resil_window_snapshot(const struct resil_window *window, uint64_t now_ns,
             .limit = rule.limit,
             .period_ns = rule.period_ns,
             .drained_until_ns = until_ns,
-            .reconfigured = resil__load_acquire(&window->generation_),
+            .reconfigured = rule.generation,
         };
     } while (!is_settled(window, word));
 }
@@ -229,6 +231,7 @@ static void write_slot(struct resil_window_slot_ *slot, const struct resil_windo
     resil__store_release(&slot->bits_, from->bits_);
     resil__store_release(&slot->behind_, from->behind_);
     resil__store_release(&slot->drain_, from->drain_);
+    resil__store_release(&slot->generation_, from->generation_);
 }
 
 int resil_window_reconfigure(struct resil_window *window, const struct resil_window_config *config,
@@ -245,8 +248,9 @@ int resil_window_reconfigure(struct resil_window *window, const struct resil_win
     if (!resil__cas(&window->busy_, &idle, 1))
         return RESIL_EBUSY;
     next = make_slot(config);
-    to = resil__slide_rule(&next);
     word = resil__load_acquire(&window->word_);
+    next.generation_ = resil__load_acquire(&window->slot_[word & 1].generation_) + 1;
+    to = resil__slide_rule(&next);
     write_slot(&window->slot_[~word & 1], &next);
     for (;;) {
         struct resil__slide_rule from = resil__slide_rule(&window->slot_[word & 1]);
@@ -257,7 +261,6 @@ int resil_window_reconfigure(struct resil_window *window, const struct resil_win
             break;
         resil__contend(&contend);
     }
-    (void)resil__add(&window->generation_, 1);
     resil__store_release(&window->busy_, 0);
     return RESIL_OK;
 }

@@ -5,7 +5,7 @@
 /*
  * The arithmetic of the sliding window counter: words in, words out. From bit 0: generation (2 bits; bit 0 is
  * the slot in force), count, before (slot.bits each), number of the window modulo 2^(62 - 2 * bits).
- * A word whose counts are 0 says nothing about time.
+ * A word that is 0 but for the generation was never used and says nothing about time.
  */
 
 #include <resil/window.h>
@@ -22,6 +22,7 @@ struct resil__slide_rule {
     uint64_t period_ns;
     uint64_t bits;
     uint64_t behind;
+    uint64_t generation;
 };
 
 /** The state as it counts at a time. */
@@ -39,6 +40,7 @@ static inline struct resil__slide_rule resil__slide_rule(const struct resil_wind
         .period_ns = resil__max(resil__load_acquire(&slot->period_ns_), 1),
         .bits = resil__load_acquire(&slot->bits_) & 31,
         .behind = resil__load_acquire(&slot->behind_),
+        .generation = resil__load_acquire(&slot->generation_),
     };
 }
 
@@ -70,7 +72,7 @@ resil__slide_at(uint64_t word, const struct resil__slide_rule *rule, uint64_t no
     slide.left_ns = rule->period_ns - (now_ns - slide.index * rule->period_ns);
     if (ahead == 0)
         return slide;
-    if (behind <= rule->behind && (slide.count | slide.before) != 0) {
+    if (behind <= rule->behind && (slide.count | slide.before | stored) != 0) {
         slide.index += behind;
         slide.left_ns = rule->period_ns;
         return slide;

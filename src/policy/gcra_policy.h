@@ -52,24 +52,22 @@ static inline int resil__gcra_policy_settle(struct resil_gcra_ *gcra, bool paced
     return RESIL_PASS;
 }
 
-/** Takes a slot within wait_ns_max and before the deadline, or nothing. */
-static inline int resil__gcra_policy_enter(struct resil_gcra_ *gcra, bool paced,
-                                           uint64_t wait_ns_max, uint64_t *frame,
-                                           struct resil_walk *walk)
+/** Waits for a slot within wait_ns_max and before the deadline, or takes nothing. */
+static inline int resil__gcra_policy_wait(struct resil_gcra_ *gcra, bool paced,
+                                          uint64_t wait_ns_max, uint64_t *frame,
+                                          struct resil_walk *walk)
 {
     struct resil_reservation receipt;
     uint64_t left_ns = walk->attempt.deadline_ns == RESIL_NEVER
                            ? RESIL_NEVER
                            : resil__sub_sat(walk->attempt.deadline_ns, walk->now_ns);
-    int rc =
-        resil__gcra_take(gcra,
-                         &(struct resil__gcra_ask){
-                             .cost = walk->request->cost,
-                             .now_ns = walk->now_ns,
-                             .wait_ns_max = resil__min(wait_ns_max, resil__sub_sat(left_ns, 1)),
-                             .paced = paced,
-                         },
-                         &receipt);
+    struct resil__gcra_ask ask = {
+        .cost = walk->request->cost,
+        .now_ns = walk->now_ns,
+        .wait_ns_max = resil__min(wait_ns_max, resil__sub_sat(left_ns, 1)),
+        .paced = paced,
+    };
+    int rc = resil__gcra_take(gcra, &ask, &receipt);
 
     if (rc != RESIL_OK) {
         if (rc == RESIL_ELIMITED)
@@ -77,13 +75,26 @@ static inline int resil__gcra_policy_enter(struct resil_gcra_ *gcra, bool paced,
         return rc;
     }
     frame[FRAME_WORD] = receipt.word_;
-    frame[FRAME_NUMBER] = walk->attempt.number;
-    frame[FRAME_WAKE_NS] = 0;
     if (receipt.at_ns <= walk->now_ns)
         return RESIL_PASS;
     frame[FRAME_WAKE_NS] = receipt.at_ns;
     walk->wake_ns = receipt.at_ns;
     return RESIL_WAIT;
+}
+
+/** Takes a slot now, as most calls can, or waits for one. */
+static inline int resil__gcra_policy_enter(struct resil_gcra_ *gcra, bool paced,
+                                           uint64_t wait_ns_max, uint64_t *frame,
+                                           struct resil_walk *walk)
+{
+    uint64_t at_ns;
+
+    frame[FRAME_NUMBER] = walk->attempt.number;
+    frame[FRAME_WAKE_NS] = 0;
+    if (resil__gcra_try(gcra, paced, walk->request->cost, walk->now_ns, &frame[FRAME_WORD],
+                        &at_ns) == RESIL_OK)
+        return RESIL_PASS;
+    return resil__gcra_policy_wait(gcra, paced, wait_ns_max, frame, walk);
 }
 
 static inline int resil__gcra_policy_resume(uint64_t *frame, struct resil_walk *walk)

@@ -8,6 +8,7 @@
 enum {
     FRAME_PLACE,
     FRAME_STAMP,
+    FRAME_BEFORE,
     FRAME_NUMBER,
     FRAME_WORDS
 };
@@ -21,16 +22,26 @@ static int log_check(const void *self)
 
 static int log_admit(void *self, uint64_t *frame, struct resil_walk *walk)
 {
+    struct resil__log_receipt receipt;
+    int rc = resil__log_take(self, walk->now_ns, &receipt, &walk->retry_at_ns);
+
+    if (rc != RESIL_OK)
+        return rc;
+    frame[FRAME_PLACE] = receipt.place;
+    frame[FRAME_STAMP] = receipt.stamp;
+    frame[FRAME_BEFORE] = receipt.before;
     frame[FRAME_NUMBER] = walk->attempt.number;
-    return resil__log_take(self, walk->now_ns, &frame[FRAME_PLACE], &frame[FRAME_STAMP],
-                           &walk->retry_at_ns);
+    return RESIL_PASS;
 }
 
 /* A call that was refused inside before anything ran doesn't count: the attempt to come still is. */
 static int log_abandon(void *self, uint64_t *frame, struct resil_walk *walk)
 {
+    const struct resil__log_receipt receipt = {frame[FRAME_PLACE], frame[FRAME_STAMP],
+                                               frame[FRAME_BEFORE]};
+
     if (walk->result.outcome == RESIL_REFUSED && frame[FRAME_NUMBER] == walk->attempt.number)
-        (void)resil__log_give_back(self, frame[FRAME_PLACE], frame[FRAME_STAMP]);
+        (void)resil__log_give_back(self, &receipt);
     return RESIL_PASS;
 }
 
