@@ -66,7 +66,8 @@ static inline uint64_t resil__budget_word(uint64_t old, uint64_t zero)
     return zero | (old & RESIL__BUDGET_MARKS) | RESIL__BUDGET_USED;
 }
 
-/** The word after a success; the same word when the balance is full. */
+/** The word after a success; the same word when the balance is full. (What exceeds the depth is cut off by whoever
+    looks next: see resil__budget_zero.) */
 static inline uint64_t resil__budget_earn(const struct resil_budget_rules_ *rules, uint64_t word,
                                           uint64_t moment, bool expired)
 {
@@ -75,9 +76,8 @@ static inline uint64_t resil__budget_earn(const struct resil_budget_rules_ *rule
 
     if (used && !expired && !resil__budget_after(word & ~RESIL__BUDGET_MARKS, full))
         return word;
-    return resil__budget_word(
-        word, resil__budget_later(resil__budget_zero(rules, word, moment, expired) - rules->share_,
-                                  full));
+    return resil__budget_word(word,
+                              resil__budget_zero(rules, word, moment, expired) - rules->share_);
 }
 
 /** The word of a clock that was set back: from here on time earns again after slack at most. */
@@ -118,8 +118,8 @@ static inline uint64_t resil__budget_convert(const struct resil_budget_rules_ *r
         span = resil__mul_div_up(zero - was, next->interval_, rules->interval_);
         zero = is + resil__min(span, next->slack_);
     } else {
-        span = resil__mul_div(was - zero, next->interval_, rules->interval_);
-        zero = is - resil__min(span, next->depth_);
+        /* What exceeds the new depth is cut off by whoever looks next. */
+        zero = is - resil__mul_div(was - zero, next->interval_, rules->interval_);
     }
     /* To whole ns, forwards. */
     zero = (zero + RESIL__BUDGET_MARKS) & ~RESIL__BUDGET_MARKS;
