@@ -3,11 +3,12 @@
 #define RESIL_BACKOFF_H
 
 /*
- * How long to wait before a retry: a pure function of the config, the number of the retry and a random number.
- * Growth gives a struggling peer room, jitter keeps clients that failed together from coming back
- * together. Source of full, equal and decorrelated jitter: Marc Brooker, "Exponential Backoff And Jitter", 2015.
+ * How long to wait before a retry: a pure function of the config, the number of the retry and a
+ * random number. Growth gives a struggling peer room, jitter keeps clients that failed together
+ * from coming back together. Source of full, equal and decorrelated jitter: Marc Brooker,
+ * "Exponential Backoff And Jitter", 2015.
  *
- *     raw(n)        fixed: base     linear: base * n     exponential: base * (factor / 100) ^ (n - 1)
+ *     raw(n)        fixed: base    linear: base * n    exponential: base * (factor / 100)^(n - 1)
  *     top(n)        min(raw(n), cap)
  *
  *     full          0          to  top
@@ -15,13 +16,15 @@
  *     none          top
  *     decorrelated  min(base, high / 2)  to  high = min(cap, 3 * previous)     (in place of raw)
  *
- * Each range is drawn from uniformly, ends included. The range is capped, not what was drawn from it:
- * capping the draw, as the article does for decorrelated jitter, sends up to two thirds of the saturated retries
- * off at exactly the cap, in step. So no delay exceeds the cap and saturated ones still spread over at least half
- * of it. (Jitter none never spreads: it is for tests and for a client that is alone.)
+ * Each range is drawn from uniformly, ends included. The range is capped, not what was drawn from
+ * it: capping the draw, as the article does for decorrelated jitter, sends up to two thirds of the
+ * saturated retries off at exactly the cap, in step. So no delay exceeds the cap and saturated ones
+ * still spread over at least half of it. (Jitter none never spreads: it is for tests and for a
+ * client that is alone.)
  *
- * A hint of the peer ("not before 30 s") is a floor, and a fleet that was given the same hint must not return in
- * step either: resil_backoff_floor adds up to half of the hint. Hint and cap don't meet: the hint wins.
+ * A hint of the peer ("not before 30 s") is a floor, and a fleet that was given the same hint must
+ * not return in step either: resil_backoff_floor adds up to half of the hint. Hint and cap don't
+ * meet: the hint wins.
  *
  * All functions here are pure: any number of calls may overlap.
  */
@@ -50,19 +53,21 @@ enum resil_backoff_jitter {
 struct resil_backoff_config {
     enum resil_backoff_kind kind;
     enum resil_backoff_jitter jitter;
-    uint64_t base_ns; /* before the first retry, at most; 1 ns to 24 h; 0 = 100 ms; RESIL_OFF = no
-                            delay: for operations that try another peer each time. <= cap_ns */
-    uint64_t cap_ns;  /* no delay exceeds it; 1 ns to 24 h; 0 = 2 s */
-    uint64_t
-        factor_pct; /* exponential: growth from retry to retry, 110 to 1000; 0 = 200 (doubles) */
+    /* Before the first retry, at most: 1 ns to 24 h and up to cap_ns; 0 = 100 ms; RESIL_OFF = no delay,
+       for operations that try another peer each time. */
+    uint64_t base_ns;
+    /* No delay exceeds it: 1 ns to 24 h; 0 = 2 s. */
+    uint64_t cap_ns;
+    /* Exponential growth from retry to retry: 110 to 1000; 0 = 200 (doubles). */
+    uint64_t factor_pct;
 };
 
 /**
  * Checks a config without using it.
  *
  * @param config    NULL = all defaults, which are fine.
- * @param why       receives one line that names the field, its value and the range; untouched on success; may be
- *                  NULL.
+ * @param why       receives one line that names the field, its value and the range; untouched on
+ *                  success; may be NULL.
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL when a field is out of range.
  *
@@ -76,13 +81,13 @@ RESIL_API int resil_backoff_config_check(const struct resil_backoff_config *conf
 /**
  * Computes the delay before a retry.
  *
- * Saturates: any retry number is fine, and nothing overflows. A config that was never checked does no harm: a
- * value out of range is read as the nearest legal one.
+ * Saturates: any retry number is fine, and nothing overflows. A config that was never checked does
+ * no harm: a value out of range is read as the nearest legal one.
  *
  * @param config       NULL = all defaults.
  * @param retry        1 = before the second attempt. 0 is read as 1.
- * @param previous_ns  decorrelated jitter: what this function returned for the retry before; 0 = there was none.
- *                     Otherwise unused.
+ * @param previous_ns  decorrelated jitter: what this function returned for the retry before; 0 =
+ *                     there was none. Otherwise unused.
  * @param random       64 random bits, drawn anew for each call.
  * @return the delay in ns: a span, 0 to cap_ns.
  *
@@ -101,8 +106,9 @@ RESIL_API uint64_t resil_backoff_next(const struct resil_backoff_config *config,
  * @param delay_ns  from resil_backoff_next.
  * @param hint_ns   the peer's hint, a span; 0 = none.
  * @param random    64 random bits; the ones given to resil_backoff_next will do.
- * @return the longer of delay_ns and hint_ns; with any jitter but none the hint is first made longer by a uniform
- *         0 to hint_ns / 2. Never shorter than either. UINT64_MAX when it doesn't fit.
+ * @return the longer of delay_ns and hint_ns; with any jitter but none the hint is first made
+ *         longer by a uniform 0 to hint_ns / 2. Never shorter than either. UINT64_MAX when it
+ *         doesn't fit.
  *
  * Threads:   any, at any time. Progress: wait-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.

@@ -3,37 +3,41 @@
 #define RESIL_BUDGET_H
 
 /*
- * A retry budget: retries may be no more than a small share of what succeeds. Backoff spreads retries, only a
- * budget bounds them: three attempts a call are three times the load just when a peer can't carry it, and the
- * overload then feeds itself after its cause has gone (Nathan Bronson et al., "Metastable Failures in
- * Distributed Systems", HotOS 2021). The idea of earning retries from requests: Finagle's RetryBudget (Twitter,
- * 2015). One budget belongs to all chains that call the same peer.
+ * A retry budget: retries may be no more than a small share of what succeeds. Backoff spreads
+ * retries, only a budget bounds them: three attempts a call are three times the load just when a
+ * peer can't carry it, and the overload then feeds itself after its cause has gone (Nathan Bronson
+ * et al., "Metastable Failures in Distributed Systems", HotOS 2021). The idea of earning retries
+ * from requests: Finagle's RetryBudget (Twitter, 2015). One budget belongs to all chains that call
+ * the same peer.
  *
- *     a success earns share_pct / 100 tokens; time earns min_tokens in every min_period_ns; never more than cap on hand
- *     a retry takes 1 token, after an OVERLOAD 2 (resil/retry.h); none left: RESIL_EBUDGET
+ *     a success earns   share_pct / 100 tokens      never more than cap
+ *     time earns        min_tokens / min_period_ns  are on hand
+ *     a retry takes     1, after an OVERLOAD 2 (resil/retry.h); too few left: RESIL_EBUDGET
  *
  *     Never grants more than   cap + share_pct / 100 * successes + min_tokens / min_period_ns * t
  *
- * where t is the span from the earliest to the latest time told, under any interleaving and from any point on.
- * The load over one second is so at most 1 + share + (cap + min/s) / r times the calls, at r calls a second in one
- * client. The defaults (10 %, 0.1/s, 3) are made for small r: 10 tokens a second for each client, the
- * default elsewhere, let a fleet collapse for good.
+ * where t is the span from the earliest to the latest time told, under any interleaving and from
+ * any point on. So the load over one second is at most 1 + share + (cap + min/s) / r times the
+ * calls, at r calls a second in one client. The defaults (10 %, 0.1/s, 3) are made for small r: 10
+ * tokens a second for each client, the default elsewhere, let a fleet collapse for good.
  *
- * What was earned expires: when there was no success for ttl_ns (or up to a sixteenth less), the balance is what
- * time alone earns in ttl_ns, at least one token if time earns any. After a quiet night there is no stored burst; and
- * in an outage that outlasts ttl_ns the default leaves one token each 10 s, which never pays for an OVERLOAD.
+ * What was earned expires: when there was no success for ttl_ns (or up to a sixteenth less), the
+ * balance is what time alone earns in ttl_ns, at least one token if time earns any. After a quiet
+ * night there is no stored burst; and in an outage that outlasts ttl_ns the default leaves one
+ * token each 10 s, which never pays for an OVERLOAD.
  *
- * Algorithm: one word, the generic cell rate algorithm (ITU-T I.371) seen as a balance. The word is a point in time; how
- * far it lies in the past is the balance, `min_period_ns / min_tokens` for each token. So time earns without anybody
- * writing, in full ns, without a remainder that could drift; a token moves the point forward, a success moves it back.
- * A success on a full balance writes nothing: it costs a few loads. Deviation: the time per token is rounded up to 100 ns.
+ * Algorithm: one word, the generic cell rate algorithm (ITU-T I.371) seen as a balance. The word is
+ * a point in time; how far it lies in the past is the balance, `min_period_ns / min_tokens` for
+ * each token. So time earns without anybody writing, in full ns, without a remainder that could
+ * drift; a token moves the point forward, a success moves it back. A success on a full balance
+ * writes nothing: it costs a few loads. Deviation: the time per token is rounded up to 100 ns.
  *
- * An older `now` sees an older, smaller balance: it never loosens. A clock that was set back by more than ttl_ns is
- * noticed by the next withdrawal: time earns again at most ttl_ns later. (So the bound holds for times that
- * are told at most ttl_ns late.)
+ * An older `now` sees an older, smaller balance: it never loosens. A clock that was set back by
+ * more than ttl_ns (10 s when that is off) is noticed by the next withdrawal: time earns again at
+ * most ttl_ns later. So the bound holds for times that are told at most ttl_ns late.
  *
- * The state is plain words without a pointer: static, on the heap, or in a MAP_SHARED mapping where the
- * processes of a service share one budget.
+ * The state is plain words without a pointer: static, on the heap, or in a MAP_SHARED mapping where
+ * the processes of a service share one budget.
  *
  * Which calls may overlap on one budget:
  *
@@ -50,14 +54,18 @@ RESIL_BEGIN_DECLS
 
 /** All-zero is the default. */
 struct resil_budget_config {
-    uint64_t share_pct;  /* earned by a success, in hundredths of a token, 1 to 100; 0 = 10;
-                               RESIL_OFF = nothing */
-    uint64_t min_tokens; /* earned in each min_period_ns, 1 to 1000; 0 = 1; RESIL_OFF = nothing */
-    uint64_t min_period_ns; /* 1 ms to 1 h, and 100 us or more for a token; 0 = 10 s */
-    uint64_t cap;    /* tokens on hand at most, and in a fresh budget; 1 to 1000; 0 = 3. With 1 an
-                               OVERLOAD is never retried: it costs 2 */
-    uint64_t ttl_ns; /* 1 ms to 1 h; 0 = 10 s; RESIL_OFF = the balance never expires. Longer than
-                               a call takes, since a success is dated by the begin of its call */
+    /* What a success earns, in hundredths of a token: 1 to 100; 0 = 10; RESIL_OFF = nothing. */
+    uint64_t share_pct;
+    /* What each min_period_ns earns: 1 to 1000 tokens; 0 = 1; RESIL_OFF = nothing. */
+    uint64_t min_tokens;
+    /* 1 ms to 1 h, and at least 100 us for each token; 0 = 10 s. */
+    uint64_t min_period_ns;
+    /* Tokens on hand at most, and in a fresh budget: 1 to 1000; 0 = 3. With 1 an OVERLOAD is never
+       retried: it costs 2. */
+    uint64_t cap;
+    /* How long a balance lives without a success: 1 ms to 1 h; 0 = 10 s; RESIL_OFF = for ever. Choose
+       it longer than a call takes: a success is dated by the begin of its call. */
+    uint64_t ttl_ns;
 };
 
 /** Private: a config in the form that the arithmetic wants. Spans marked * are in 2^-8 ns. */
@@ -94,10 +102,11 @@ struct resil_budget_snapshot {
  * Checks a config without using it.
  *
  * @param config    NULL = all defaults, which are fine.
- * @param why       receives one line that names the field, its value and the range; untouched on success; may be
- *                  NULL.
+ * @param why       receives one line that names the field, its value and the range; untouched on
+ *                  success; may be NULL.
  * @param why_size  bytes at why.
- * @return RESIL_OK; RESIL_EINVAL when a field is out of range, or both share_pct and min_tokens are off.
+ * @return RESIL_OK; RESIL_EINVAL when a field is out of range, or both share_pct and min_tokens are
+ *         off.
  *
  * Threads:   any, at any time. Progress: wait-free. Syscalls: none.
  * Signals:   async-signal-safe: no.
@@ -115,8 +124,8 @@ RESIL_API int resil_budget_init_sized(struct resil_budget *budget, size_t budget
  *
  * @param budget  the caller's memory, any content, aligned to 8.
  * @param config  copied; NULL = all defaults.
- * @return RESIL_OK; RESIL_EINVAL for a NULL budget or a field out of range; RESIL_EABI when the sizes of header and
- *         library differ. On failure the memory is untouched.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL budget or a field out of range; RESIL_EABI when the
+ *         sizes of header and library differ. On failure the memory is untouched.
  *
  * Threads:   nobody else may use the budget yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
@@ -137,9 +146,9 @@ static inline int resil_budget_init(struct resil_budget *budget,
  * @param now_ns  the time; it may be the begin of the call that succeeded.
  *
  * Threads:   see the table above.
- * Progress:  lock-free (a failed swap means that another deposit or withdrawal was made). Atomics: loads alone
- *            while the balance is full, but for one write in each sixteenth of ttl_ns; else one
- *            read-modify-write. Syscalls: none.
+ * Progress:  lock-free (a failed swap means that another deposit or withdrawal was made). Atomics:
+ *            loads alone while the balance is full, but for one write in each sixteenth of ttl_ns;
+ *            else one read-modify-write. Syscalls: none.
  * Ordering:  none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -152,8 +161,8 @@ RESIL_API void resil_budget_deposit(struct resil_budget *budget, uint64_t now_ns
  * @param budget  an initialised budget.
  * @param cost    whole tokens; 0 = 1. More than cap is never granted.
  * @param now_ns  the time, freshly read.
- * @return RESIL_OK: make the retry; RESIL_EBUDGET when the balance is too small: give up with the outcome that there
- *         is; RESIL_EINVAL for a budget that is NULL or not initialised.
+ * @return RESIL_OK: make the retry; RESIL_EBUDGET when the balance is too small: give up with the
+ *         outcome that there is; RESIL_EINVAL for a budget that is NULL or not initialised.
  *
  * Threads:   see the table above.
  * Progress:  lock-free. Atomics: one read-modify-write; refused: loads alone. Syscalls: none.
@@ -165,7 +174,8 @@ RESIL_API void resil_budget_deposit(struct resil_budget *budget, uint64_t now_ns
 RESIL_API int resil_budget_withdraw(struct resil_budget *budget, uint64_t cost, uint64_t now_ns);
 
 /**
- * Reads the balance from one load of the word.
+ * Reads the balance, from one load of the word. While another caller reconfigures the budget the
+ * numbers may mix the two configs.
  *
  * @param budget    an initialised budget.
  * @param now_ns    the time.
@@ -180,13 +190,15 @@ RESIL_API int resil_budget_snapshot(const struct resil_budget *budget, uint64_t 
                                     struct resil_budget_snapshot *snapshot);
 
 /**
- * Changes every field of the config while the budget is in use. The balance is kept, in tokens, up to the new cap.
+ * Changes every field of the config while the budget is in use. The balance is kept, in tokens, up
+ * to the new cap.
  *
  * @param budget  an initialised budget.
  * @param config  copied; NULL = all defaults.
  * @param now_ns  the time.
- * @return RESIL_OK; RESIL_EINVAL for a field out of range or a budget that is NULL or not initialised; RESIL_EBUSY when
- *         another caller reconfigures it at this moment. On failure nothing is changed.
+ * @return RESIL_OK; RESIL_EINVAL for a field out of range or a budget that is NULL or not
+ *         initialised; RESIL_EBUSY when another caller reconfigures it at this moment. On failure
+ *         nothing is changed.
  *
  * Threads:   see the table above.
  * Progress:  lock-free against deposits and withdrawals. Syscalls: none.
@@ -197,8 +209,9 @@ RESIL_API int resil_budget_reconfigure(struct resil_budget *budget,
                                        const struct resil_budget_config *config, uint64_t now_ns);
 
 /**
- * Carries a budget over to a clock that started anew: after a reboot, or in a restored mapping. Keeps the balance that
- * there was at the last success, and frees a budget whose reconfiguring process died.
+ * Carries a budget over to a clock that started anew: after a reboot, or in a restored mapping.
+ * Keeps the balance that there was at the last success, and frees a budget whose reconfiguring
+ * process died.
  *
  * @param budget  an initialised budget; NULL or not initialised: nothing happens.
  * @param now_ns  the time of the new clock.

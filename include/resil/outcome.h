@@ -115,6 +115,8 @@ RESIL_API enum resil_outcome resil_outcome_from_errno(int err, bool sent);
  * @param retry_after_text  the value of the Retry-After field, NUL-terminated, or NULL when there was none:
  *                          decimal seconds, or an HTTP-date in any of the three formats of RFC 9110 5.6.7.
  *                          Leading and trailing blanks are skipped. A text that is neither is ignored.
+ *                          Names are case-sensitive, as in the RFC; the day of the week isn't checked
+ *                          against the date.
  * @param wall_s            the wall clock in seconds since 1970-01-01 UTC, for an HTTP-date; unused
  *                          otherwise. A date that has passed is a hint of 0.
  * @param hint_ns           receives the hint as a span in ns, 0 when there is none, at most 24 hours; may be

@@ -3,30 +3,33 @@
 #define RESIL_RETRY_H
 
 /*
- * Retry: runs an operation again when that can help and can't harm. What decides is the outcome (resil/outcome.h), not
- * the fact of an error: a request that was certainly not executed is repeated, one that was perhaps executed only if
- * the caller says that it is idempotent, one that was answered or refused for good never.
+ * Retry: runs an operation again when that can help and can't harm. What decides is the outcome
+ * (resil/outcome.h), not the fact of an error: a request that was certainly not executed is
+ * repeated, one that was perhaps executed only if the caller says that it is idempotent, one that
+ * was answered or refused for good never.
  *
- *     outcome          not in the masks ---------------------------->  the outcome goes on outwards, untouched
+ *     outcome          not in the masks ------------------>  goes on outwards, untouched
  *        |
- *     attempts         used up ------------------------------------->  RESIL_EEXHAUSTED
- *     wait             longer than the deadline leaves time for ---->  RESIL_EDEADLINE    at once, without sleeping
- *     budget           empty --------------------------------------->  RESIL_EBUDGET
+ *     attempts         used up --------------------------->  RESIL_EEXHAUSTED
+ *     wait             would reach the deadline ---------->  RESIL_EDEADLINE, without sleeping
+ *     budget           empty ----------------------------->  RESIL_EBUDGET
  *        |
  *     again after      resil_backoff_next, raised by resil_backoff_floor to the peer's hint
  *
- * A call that gives up returns the operation's own last outcome; the status above is report.stopped and says why there was
- * no further attempt. A call never sleeps past its deadline to find out that it is over. Without a deadline it waits as long as
- * a peer's hint says, whatever the cap: give requests a deadline.
+ * A call that gives up returns the operation's own last outcome; the status above is report.stopped
+ * and says why there was no further attempt. A call never sleeps past its deadline to find out that
+ * it is over. Without a deadline it waits as long as a peer's hint says, whatever the cap: give
+ * requests a deadline.
  *
- * What a retry takes from the budget: 1 token, 2 after an OVERLOAD. It is taken last, so that a retry that isn't made
- * for another reason takes nothing. Each SUCCESS earns its share.
+ * What a retry takes from the budget: 1 token, 2 after an OVERLOAD. It is taken last, so that a
+ * retry that isn't made for another reason takes nothing. Each SUCCESS earns its share.
  *
- * Source: attempts as a bound per call are folklore; outcomes as the criterion follow RFC 9110 9.2.2 (idempotent methods)
- * and RFC 9113 8.7 (requests certainly not processed). Backoff and budget: see their headers.
+ * Source: attempts as a bound per call are folklore; outcomes as the criterion follow RFC 9110
+ * 9.2.2 (idempotent methods) and RFC 9113 8.7 (requests certainly not processed). Backoff and
+ * budget: see their headers.
  *
- * struct resil_retry is immutable after init and holds the address of the budget: it belongs to one process. What
- * processes share is the budget.
+ * struct resil_retry is immutable after init and holds the address of the budget: it belongs to one
+ * process. What processes share is the budget.
  *
  * Which calls may overlap on one retry: everything but init.
  */
@@ -45,14 +48,15 @@ RESIL_BEGIN_DECLS
 
 /** All-zero is the default: 3 attempts, 100 ms doubling to 2 s, full jitter, no budget. */
 struct resil_retry_config {
-    uint64_t
-        attempts; /* the first one included, 1 (never retry) to 1000; 0 = 3; RESIL_OFF = no limit but
-                          the deadline and the budget */
+    /* How often the operation may run, the first time included: 1 (never retry) to 1000; 0 = 3;
+       RESIL_OFF = no limit but the deadline and the budget. */
+    uint64_t attempts;
     struct resil_backoff_config backoff; /* see resil/backoff.h */
-    uint64_t retry_mask; /* RESIL_OUTCOME_BIT()s that are always retried: any but NONE and SUCCESS;
-                            0 = NOT_SENT and OVERLOAD; RESIL_OFF = none */
-    uint64_t idempotent_mask;    /* retried only if request.idempotent; 0 = FAILURE and TIMEOUT;
-                                 RESIL_OFF = none */
+    /* RESIL_OUTCOME_BIT()s that are always retried, any but NONE and SUCCESS; 0 = NOT_SENT and
+       OVERLOAD; RESIL_OFF = none. */
+    uint64_t retry_mask;
+    /* Those that are retried if request.idempotent; 0 = FAILURE and TIMEOUT; RESIL_OFF = none. */
+    uint64_t idempotent_mask;
     struct resil_budget *budget; /* initialised; borrowed, must outlive the retry; NULL = none */
 };
 
@@ -85,11 +89,11 @@ struct resil_retry_question {
  * Checks a config without using it.
  *
  * @param config    NULL = all defaults, which are fine.
- * @param why       receives one line that names the field, its value and the range; untouched on success; may be
- *                  NULL.
+ * @param why       receives one line that names the field, its value and the range; untouched on
+ *                  success; may be NULL.
  * @param why_size  bytes at why.
- * @return RESIL_OK; RESIL_EINVAL when a field (of the backoff too) is out of range, when the budget isn't initialised, or
- *         for unlimited attempts with neither a delay nor a budget.
+ * @return RESIL_OK; RESIL_EINVAL when a field (of the backoff too) is out of range, when the budget
+ *         isn't initialised, or for unlimited attempts with neither a delay nor a budget.
  *
  * Threads:   any, at any time. Progress: wait-free. Syscalls: none.
  * Signals:   async-signal-safe: no.
@@ -107,8 +111,9 @@ RESIL_API int resil_retry_init_sized(struct resil_retry *retry, size_t retry_siz
  *
  * @param retry   the caller's memory, any content.
  * @param config  copied, but for the budget, which is borrowed; NULL = all defaults.
- * @return RESIL_OK; RESIL_EINVAL for a NULL retry or a config that resil_retry_config_check refuses; RESIL_EABI when the
- *         sizes of header and library differ. On failure the memory is untouched.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL retry or a config that resil_retry_config_check
+ *         refuses; RESIL_EABI when the sizes of header and library differ. On failure the memory is
+ *         untouched.
  *
  * Threads:   nobody else may use the retry yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
@@ -131,11 +136,13 @@ static inline int resil_retry_init(struct resil_retry *retry,
  * @param progress  zeroed before the first question of a call, handed on unchanged to the next.
  * @param question  how the attempt ended, and the rest that counts.
  * @param wake_ns   receives the point in time of the next attempt on RESIL_OK; else untouched.
- * @return RESIL_OK: run again at *wake_ns; RESIL_EFAILED when the outcome isn't one to be retried (SUCCESS included);
- *         RESIL_EEXHAUSTED when all attempts are used up; RESIL_EDEADLINE when the wait would reach the deadline;
- *         RESIL_EBUDGET when the budget is empty; RESIL_EINVAL for a NULL argument or a retry that is not initialised.
+ * @return RESIL_OK: run again at *wake_ns; RESIL_EFAILED when the outcome isn't one to be retried
+ *         (SUCCESS included); RESIL_EEXHAUSTED when all attempts are used up; RESIL_EDEADLINE when
+ *         the wait would reach the deadline; RESIL_EBUDGET when the budget is empty; RESIL_EINVAL
+ *         for a NULL argument or a retry that is not initialised.
  *
- * Threads:   any, on different progress. Progress: lock-free, wait-free without a budget. Syscalls: none.
+ * Threads:   any, on different progress. Progress: lock-free, wait-free without a budget. Syscalls:
+ *            none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
@@ -146,13 +153,13 @@ RESIL_API int resil_retry_next(const struct resil_retry *retry,
 /**
  * Puts a retry into a chain: what is inside of it is entered again for each attempt.
  *
- * Place it outside of the breaker and the limits that each attempt should pass, and inside of a timeout that
- * bounds the whole call. A refusal of a policy inside is retried only if retry_mask says REFUSED; the time that the
- * refusal names is then a floor like a hint. On a call that gives up with a hint, report.retry_at_ns says when to
- * come back.
+ * Place it outside of the breaker and the limits that each attempt should pass, and inside of a
+ * timeout that bounds the whole call. A refusal of a policy inside is retried only if retry_mask
+ * says REFUSED; the time that the refusal names is then a floor like a hint. On a call that gives
+ * up with a hint, report.retry_at_ns says when to come back.
  *
- * A call that succeeds doesn't touch a retry without a budget; with one it deposits, dated by the begin of the
- * attempt's call unless another policy had the clock read.
+ * A call that succeeds doesn't touch a retry without a budget; with one it deposits, dated by the
+ * begin of the attempt's call unless another policy had the clock read.
  *
  * @param retry  initialised; borrowed, must outlive the chain.
  * @return the policy, for resil_chain_init; 2 frame words.

@@ -12,7 +12,7 @@ static const char *skip_blanks(const char *at)
     return at;
 }
 
-/* Decimal seconds; stops growing at the most that a hint can be, so that no length of digits overflows. */
+/* Decimal seconds; stops growing at the most that a hint can be, so no digits overflow. */
 static const char *delay_seconds(const char *at, uint64_t *seconds)
 {
     *seconds = 0;

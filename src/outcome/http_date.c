@@ -7,8 +7,9 @@
  *     Sunday, 06-Nov-94 08:49:37 GMT    RFC 850, obsolete
  *     Sun Nov  6 08:49:37 1994          asctime, obsolete
  *
- * Each reader takes a cursor and returns it moved on, or NULL; a NULL cursor stays NULL, so that the readers can
- * be chained without a test after each. The name of the day has to be one but isn't compared with the date.
+ * Each reader takes a cursor and returns it moved on, or NULL; a NULL cursor stays NULL, so that
+ * the readers can be chained without a test after each. The name of the day has to be one but isn't
+ * compared with the date.
  */
 #include "outcome/http_date.h"
 
@@ -108,7 +109,7 @@ static bool is_valid(const struct date *date)
            date->second <= 60;
 }
 
-/* Days of the Gregorian calendar: 719,528 lie between the first of January of the years 0 and 1970. */
+/* Days of the Gregorian calendar; 719,528 from the first of January of the year 0 to that of 1970. */
 static int64_t to_epoch(const struct date *date)
 {
     static const short before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
@@ -123,8 +124,9 @@ static int64_t to_epoch(const struct date *date)
 }
 
 /*
- * RFC 9110 5.6.7: a year of two digits is never more than 50 years ahead, else it is the most recent one in the
- * past with these digits. The mean Gregorian year is 31,556,952 s. At most 100 rounds.
+ * RFC 9110 5.6.7: a year of two digits is never more than 50 years ahead, else it is the most
+ * recent one in the past with these digits. The mean Gregorian year is 31,556,952 s. At most 100
+ * rounds.
  */
 static void choose_century(struct date *date, int64_t wall_s)
 {

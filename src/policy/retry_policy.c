@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * A retry in a chain. There is no admit: the chain zeroes the frame, and a zeroed frame is a call whose first attempt runs.
- * Which results settle is asked for depends on the config, so a call that succeeds without a budget doesn't come here.
+ * A retry in a chain. There is no admit: the chain zeroes the frame, and a zeroed frame is a call
+ * whose first attempt runs. Which results settle is asked for depends on the config, so a call that
+ * succeeds without a budget doesn't come here.
  */
 #include "base/math.h"
 #include "retry/budget_fast.h"

@@ -43,7 +43,8 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
     return resil__max(low, resil__min(value, high));
 }
 
-/* min(base * (factor / 100) ^ (retry - 1), cap). Grows by a tenth at least: 1 ns takes 337 rounds to 24 h. */
+/* min(base * (factor / 100)^(retry - 1), cap). Grows by a tenth at least: from 1 ns to 24 h in 337
+   rounds. */
 static uint64_t exponential(uint64_t base, uint64_t factor_pct, uint64_t cap, uint64_t retry)
 {
     uint64_t delay = base << FRACTION_BITS;

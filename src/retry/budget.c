@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The swaps around retry/budget_state.h. The word decides alone what is granted; `seen_` only chooses how deep the
- * balance may be, and either depth keeps the bound, so the two need no common atomicity. Two orders are kept: a
- * deposit on an expired budget drops the old balance before it marks the budget as seen; a first use marks it as seen
- * before the word turns `used`.
+ * The swaps around retry/budget_state.h. The word decides alone what is granted; `seen_` only
+ * chooses how deep the balance may be, and either depth keeps the bound, so the two need no common
+ * atomicity. Two orders are kept: a deposit on an expired budget drops the old balance before it
+ * marks the budget as seen; a first use marks it as seen before the word turns `used`.
  */
 #include "retry/budget_fast.h"
 
@@ -48,7 +48,8 @@ void resil_budget_deposit(struct resil_budget *budget, uint64_t now_ns)
         resil__budget_deposit(budget, now_ns);
 }
 
-/* Whether the balance has expired. A first use starts the time to live; so does a clock that was set back. */
+/* Whether the balance has expired. A first use starts the time to live; so does a clock that was set
+   back. */
 static bool look_at_age(struct resil_budget *budget, const struct resil_budget_rules_ *rules,
                         bool fresh, uint64_t now_ns)
 {

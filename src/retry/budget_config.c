@@ -128,9 +128,10 @@ static void store_rules(struct resil_budget_rules_ *to, const struct resil_budge
 }
 
 /*
- * The swap publishes the slot that was written before it (release; pairs with the acquire load of the word in every
- * operation). A thread that still computes with the slot being overwritten took its word two generations ago: its
- * own swap fails. (128 generations within one operation, and the same ns, would be needed to deceive it.)
+ * The swap publishes the slot that was written before it (release; pairs with the acquire load of
+ * the word in every operation). A thread that still computes with the slot being overwritten took
+ * its word two generations ago: its own swap fails. (128 generations within one operation, and the
+ * same ns, would be needed to deceive it.)
  */
 int resil_budget_reconfigure(struct resil_budget *budget, const struct resil_budget_config *config,
                              uint64_t now_ns)

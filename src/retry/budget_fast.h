@@ -2,7 +2,8 @@
 #ifndef RESIL_RETRY_BUDGET_FAST_H
 #define RESIL_RETRY_BUDGET_FAST_H
 
-/* The hot half of a deposit, for the public function and for the retry's adapter: a full budget is only read. */
+/* The hot half of a deposit, for the public function and the retry's adapter: a full budget is only
+   read. */
 
 #include <resil/budget.h>
 

@@ -10,14 +10,15 @@
  *     | when the balance was zero, in ns | generation | used |
  *     +----------------------------------+------------+------+
  *
- * The time wraps every 2.3 years, so times are only ever subtracted and the difference read as signed. Shifting it to
- * the top lets 64-bit subtraction do the wrapping; spans are shifted alike (2^-8 ns). A word that is not `used` stands for
- * a full balance at any time.
+ * The time wraps every 2.3 years, so times are only ever subtracted and the difference read as
+ * signed. Shifting it to the top lets 64-bit subtraction do the wrapping; spans are shifted alike
+ * (2^-8 ns). A word that is not `used` stands for a full balance at any time.
  *
- * Why the bound holds. Take operations with told times in [a, b], in any order, and let z be max(zero, a - depth). A
- * withdrawal moves z forward by cost * interval at least: it starts at max(zero, now - depth) >= z. A
- * deposit moves z back by share at most. After the last grant z <= its now <= b. So what was granted, times interval, is at
- * most (b - a) + depth + share * deposits. Expiry and an older generation only move the zero forward.
+ * Why the bound holds. Take operations with told times in [a, b], in any order, and let z be
+ * max(zero, a - depth). A withdrawal moves z forward by cost * interval at least: it starts at
+ * max(zero, now - depth) >= z. A deposit moves z back by share at most. After the last grant z <=
+ * its now <= b. So what was granted, times interval, is at most (b - a) + depth + share * deposits.
+ * Expiry and an older generation only move the zero forward.
  */
 
 #include <resil/budget.h>
@@ -66,7 +67,8 @@ static inline uint64_t resil__budget_word(uint64_t old, uint64_t zero)
     return zero | (old & RESIL__BUDGET_MARKS) | RESIL__BUDGET_USED;
 }
 
-/** The word after a success; the same word when the balance is full. */
+/** The word after a success; the same word when the balance is full. What exceeds the depth is cut
+    off by whoever looks next: see resil__budget_zero. */
 static inline uint64_t resil__budget_earn(const struct resil_budget_rules_ *rules, uint64_t word,
                                           uint64_t moment, bool expired)
 {
@@ -75,9 +77,8 @@ static inline uint64_t resil__budget_earn(const struct resil_budget_rules_ *rule
 
     if (used && !expired && !resil__budget_after(word & ~RESIL__BUDGET_MARKS, full))
         return word;
-    return resil__budget_word(
-        word, resil__budget_later(resil__budget_zero(rules, word, moment, expired) - rules->share_,
-                                  full));
+    return resil__budget_word(word,
+                              resil__budget_zero(rules, word, moment, expired) - rules->share_);
 }
 
 /** The word of a clock that was set back: from here on time earns again after slack at most. */
@@ -101,7 +102,7 @@ static inline uint64_t resil__budget_spend(const struct resil_budget_rules_ *rul
     return resil__budget_after(next, moment) ? word : resil__budget_word(word, next);
 }
 
-/** The word under new rules and the next generation, with the balance (or the debt) it had, in tokens. */
+/** The word under new rules and the next generation, with the balance or debt it had, in tokens. */
 static inline uint64_t resil__budget_convert(const struct resil_budget_rules_ *rules,
                                              const struct resil_budget_rules_ *next, uint64_t word,
                                              uint64_t now_ns, bool expired)
@@ -118,8 +119,8 @@ static inline uint64_t resil__budget_convert(const struct resil_budget_rules_ *r
         span = resil__mul_div_up(zero - was, next->interval_, rules->interval_);
         zero = is + resil__min(span, next->slack_);
     } else {
-        span = resil__mul_div(was - zero, next->interval_, rules->interval_);
-        zero = is - resil__min(span, next->depth_);
+        /* What exceeds the new depth is cut off by whoever looks next. */
+        zero = is - resil__mul_div(was - zero, next->interval_, rules->interval_);
     }
     /* To whole ns, forwards. */
     zero = (zero + RESIL__BUDGET_MARKS) & ~RESIL__BUDGET_MARKS;

@@ -4,7 +4,7 @@
 
 #include <resil/retry.h>
 
-/** True when this outcome is one to be retried; an outcome that isn't in the list is read as FAILURE. */
+/** True when this outcome is one to be retried; one that isn't in the list is read as FAILURE. */
 static inline bool resil__retry_wants(const struct resil_retry *retry, enum resil_outcome outcome,
                                       bool idempotent)
 {

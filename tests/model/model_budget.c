@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The budget against a bucket that is filled and emptied step by step, while time goes forward; and against its
- * bound alone, when the times that it is told are out of order.
+ * The budget against a bucket that is filled and emptied step by step, while time goes forward; and
+ * against its bound alone, when the times that it is told are out of order.
  */
 #include "test.h"
 
@@ -195,7 +195,7 @@ struct account {
     uint64_t earliest, latest;
 };
 
-/* granted <= cap + share * successes + min * t, in units of 1 / (100 * period) of a token: no rounding. */
+/* granted <= cap + share * successes + min * t, in 1 / (100 * period) of a token: no rounding. */
 static void expect_within_bound(const struct account *account,
                                 const struct resil_budget_config *config)
 {

@@ -24,7 +24,7 @@ struct worker {
     uint64_t refused;
 };
 
-/* Runs one kind of worker THREADS times until the time is up, and beside them one other, if there is. */
+/* Runs one kind of worker THREADS times until the time is up, and beside them one other, if any. */
 static void torture(struct worker *workers, void *(*work)(void *), void *(*other)(void *))
 {
     const struct resil_env *env = resil_env_posix();

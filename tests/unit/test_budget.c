@@ -154,7 +154,8 @@ static void withdrawal_is_all_or_nothing(void **state)
 
 static void withdrawal_above_the_cap_is_never_granted(void **state)
 {
-    const uint64_t costs[] = {4, 1000, UINT64_C(1) << 32, UINT64_MAX / 2, UINT64_MAX};
+    /* 2^46 tokens of 10 s are a multiple of 2^64 of what the word counts in. */
+    const uint64_t costs[] = {4, 1000, UINT64_C(1) << 32, UINT64_C(1) << 46, UINT64_MAX};
 
     (void)state;
     make(NULL);
@@ -285,6 +286,7 @@ static void clock_that_was_set_back_recovers_within_the_ttl(void **state)
         assert_int_equal(drain(now_ns + RESIL_SEC(20) - 1), 0);
         assert_int_equal(drain(now_ns + RESIL_SEC(20)), 1);
         assert_int_equal(drain(now_ns + RESIL_SEC(30)), 1);
+        assert_int_equal(drain(now_ns + RESIL_SEC(90)), 1); /* and what is not renewed expires */
     }
 }
 
@@ -343,6 +345,21 @@ static void reconfigure_keeps_the_balance_in_tokens(void **state)
     assert_int_equal(resil_budget_reconfigure(&budget, NULL, NOW), RESIL_OK);
     assert_int_equal(balance(NOW), 200);
     assert_int_equal(balance(NOW + RESIL_SEC(5)), 250);
+}
+
+/* One ns of 10 s is missing to a token, so less than a ns of 1/3 s: it is still missing. */
+static void reconfigure_rounds_the_balance_down(void **state)
+{
+    (void)state;
+    make(NULL);
+    assert_int_equal(drain(NOW), 3);
+    assert_int_equal(
+        resil_budget_reconfigure(
+            &budget, &(struct resil_budget_config){.min_tokens = 3, .min_period_ns = RESIL_SEC(1)},
+            NOW + RESIL_SEC(10) - 1),
+        RESIL_OK);
+    assert_int_equal(drain(NOW + RESIL_SEC(10) - 1), 0);
+    assert_int_equal(drain(NOW + RESIL_SEC(10)), 1);
 }
 
 static void reconfigure_keeps_a_fresh_budget_full(void **state)
@@ -546,6 +563,7 @@ int main(void)
         cmocka_unit_test(clock_that_jumps_ahead_grants_no_more_than_the_cap),
         cmocka_unit_test(budget_survives_years_of_idleness),
         cmocka_unit_test(reconfigure_keeps_the_balance_in_tokens),
+        cmocka_unit_test(reconfigure_rounds_the_balance_down),
         cmocka_unit_test(reconfigure_keeps_a_fresh_budget_full),
         cmocka_unit_test(reconfigure_never_forgives_a_debt),
         cmocka_unit_test(reconfigure_outlives_the_wrap_of_its_generation),
