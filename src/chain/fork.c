@@ -86,7 +86,7 @@ void resil__fork_spawn(struct resil_call *call)
     resil__walk_begin(&lane->walk, trunk->request, trunk->env_,
                       resil__mix(resil_walk_random(&call->lane_.walk)) | 1, trunk->now_ns);
     lane->walk.attempt.deadline_ns = call->trunk_deadline_ns_;
-    lane->walk.attempt.number = call->attempts_;
+    lane->walk.attempt.number = call->attempts_ + 1;
     resil__lane_begin(lane, call->chain_->hedge_ + 1);
     call->forked_ = index + 1;
 }

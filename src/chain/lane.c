@@ -219,6 +219,7 @@ static bool again(struct resil_call *call, uint32_t index)
     walk->retry_at_ns = 0;
     walk->attempt.kind = RESIL_ATTEMPT_NORMAL;
     walk->attempt.hint_ns = 0;
+    walk->attempt.number = call->attempts_ + 1;
     lane->decided = RESIL__NO_LEVEL;
     lane->phase = LANE_ADMIT;
     lane->level++;

@@ -554,6 +554,30 @@ static void again_forgets_when_the_refusal_said_to_come_back(void **state)
     assert_int_equal(f->report.retry_at_ns, 0);
 }
 
+static int note_number(void *self, uint64_t *frame, struct resil_walk *walk)
+{
+    struct script_policy *script = self;
+
+    (void)frame;
+    script->wait_ns = walk->attempt.number;
+    return RESIL_PASS;
+}
+
+/* A policy outside can tell by the number whether anything ran since it let the call in. */
+static void a_retry_that_is_refused_shows_the_number_of_the_attempt_to_come(void **state)
+{
+    struct fixture *f = *state;
+
+    f->scripts[0].ops.settle = note_number;
+    f->scripts[1].settle[0] = RESIL_AGAIN;
+    f->scripts[2].admit[1] = RESIL_EOPEN;
+    f->outcomes[0] = RESIL_FAILURE;
+    build(f, 3);
+    assert_int_equal(run(f, NULL), RESIL_EOPEN);
+    assert_int_equal(f->scripts[0].wait_ns, 2);
+    assert_int_equal(f->report.attempts, 1);
+}
+
 static void again_past_the_deadline_settles_what_there_is(void **state)
 {
     struct fixture *f = *state;
@@ -938,6 +962,7 @@ int main(void)
         TEST(again_can_follow_a_success),
         TEST(again_forgets_the_refusal_that_it_answers),
         TEST(again_forgets_when_the_refusal_said_to_come_back),
+        TEST(a_retry_that_is_refused_shows_the_number_of_the_attempt_to_come),
         TEST(again_past_the_deadline_settles_what_there_is),
         TEST(wait_asks_resume_at_its_time),
         TEST(wait_without_resume_asks_admit),

@@ -26,7 +26,7 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__real_realloc(void *memory, size_t size);
 void *__wrap_realloc(void *memory, size_t size);
 
-static unsigned allocations;
+static volatile unsigned allocations;
 
 void *__wrap_malloc(size_t size)
 {
