@@ -65,7 +65,7 @@ static int build(struct world *world)
     rc |= resil_budget_init(&world->budget, NULL);
     rc |= resil_retry_init(&world->retry,
                            &(struct resil_retry_config){.attempts = 2, .budget = &world->budget});
-    rc |= resil_breaker_init(&world->breaker, NULL);
+    rc |= resil_breaker_init(&world->breaker, &(struct resil_breaker_config){.consecutive = 5});
     rc |= resil_limiter_init(&world->limiter,
                              &(struct resil_limiter_config){.tokens = 1000000, .burst = 500});
     rc |= resil_bulkhead_init(&world->bulkhead, NULL);
