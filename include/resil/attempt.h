@@ -5,8 +5,8 @@
 /*
  * What goes into a call (the request) and what each run of the callback sees (the attempt).
  *
- * A request is borrowed: it must outlive the call. Zeroed memory is a legal request: no deadline, not
- * idempotent, cost 1.
+ * A request is borrowed: it must outlive the call. Zeroed memory is a legal request: no deadline,
+ * not idempotent, cost 1.
  */
 
 #include <resil/common.h>
@@ -16,8 +16,8 @@ RESIL_BEGIN_DECLS
 
 /**
  * Schedules a step of a call that waits for something another thread can give (a permit of a full
- * bulkhead). Called from that other thread, at times under an internal lock: it may only write to an
- * eventfd or a pipe, or post to a loop. It must not call the library.
+ * bulkhead). Called from that other thread, at times under an internal lock: it may only write to
+ * an eventfd or a pipe, or post to a loop. It must not call the library.
  */
 typedef void resil_wake_fn(void *arg);
 
@@ -38,7 +38,8 @@ enum resil_attempt_kind {
     RESIL_ATTEMPT_FALLBACK = 2, /* produce a substitute: attempt.reason says for what */
 };
 
-/** One run of the callback, as the callback sees it. Fields marked out are the callback's to set. */
+/** One run of the callback, as the callback sees it. Fields marked out are the callback's to
+    set. */
 struct resil_attempt {
     uint64_t id;               /* never 0; names this attempt in resil_call_report */
     uint64_t deadline_ns;      /* be done by then; RESIL_NEVER = no deadline */

@@ -53,8 +53,8 @@ enum resil_backoff_jitter {
 struct resil_backoff_config {
     enum resil_backoff_kind kind;
     enum resil_backoff_jitter jitter;
-    /* Before the first retry, at most: 1 ns to 24 h and up to cap_ns; 0 = 100 ms; RESIL_OFF = no delay,
-       for operations that try another peer each time. */
+    /* Before the first retry, at most: 1 ns to 24 h and up to cap_ns; 0 = 100 ms; RESIL_OFF = no
+       delay, for operations that try another peer each time. */
     uint64_t base_ns;
     /* No delay exceeds it: 1 ns to 24 h; 0 = 2 s. */
     uint64_t cap_ns;
@@ -71,7 +71,8 @@ struct resil_backoff_config {
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL when a field is out of range.
  *
- * Threads:   any, at any time. Progress: wait-free. Syscalls: none.
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
@@ -110,7 +111,8 @@ RESIL_API uint64_t resil_backoff_next(const struct resil_backoff_config *config,
  *         longer by a uniform 0 to hint_ns / 2. Never shorter than either. UINT64_MAX when it
  *         doesn't fit.
  *
- * Threads:   any, at any time. Progress: wait-free. Syscalls: none.
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */

@@ -3,9 +3,9 @@
 #define RESIL_BREAKER_H
 
 /*
- * A circuit breaker: stops calling a peer that keeps failing, and finds out with a few probes when it works
- * again. The idea is Michael T. Nygard's ("Release It!", 2007); windows, slow calls and the rated half-open
- * state follow what Hystrix (2012) and resilience4j made common.
+ * A circuit breaker: stops calling a peer that keeps failing, and finds out with a few probes when
+ * it works again. The idea is Michael T. Nygard's ("Release It!", 2007); windows, slow calls and
+ * the rated half-open state follow what Hystrix (2012) and resilience4j made common.
  *
  *                      a trip rule holds                   a share of the probes succeeds
  *           +--------+ ---------------> +------+            +-----------+
@@ -19,16 +19,18 @@
  *     FORCED_OPEN (refuses), DISABLED (passes, records nothing) and METRICS_ONLY (passes, records, never trips)
  *     are entered and left by resil_breaker_force alone.
  *
- * Ours differs in this: every permit carries the generation of the state that granted it, so a result of an
- * older state changes nothing; a probe that never reports is given back by its lease, so half-open can't
- * get stuck; probes are granted a gap apart and the open time is spread widely, so that a fleet doesn't probe
- * in step; after closing the load can be let in gradually; an outcome can be neutral.
+ * Ours differs in this: every permit carries the generation of the state that granted it, so a
+ * result of an older state changes nothing; a probe that never reports is given back by its lease,
+ * so half-open can't get stuck; probes are granted a gap apart and the open time is spread widely,
+ * so that a fleet doesn't probe in step; after closing the load can be let in gradually; an outcome
+ * can be neutral.
  *
- * The defaults are the set that met its bounds in a model of a fleet in overload: 200 clients, 10 servers, five
- * probes a second apart cost the peers under 4 % of their capacity; 10 % jitter would cost 15 %.
+ * The defaults are the set that met its bounds in a model of a fleet in overload: 200 clients, 10
+ * servers, five probes a second apart cost the peers under 4 % of their capacity; 10 % jitter would
+ * cost 15 %.
  *
- * All state is plain words without pointers. A breaker may lie in a shared mapping: all processes that map it
- * share it, and it outlives them. Zero its memory, initialise it once, in one process.
+ * All state is plain words without pointers. A breaker may lie in a shared mapping: all processes
+ * that map it share it, and it outlives them. Zero its memory, initialise it once, in one process.
  *
  * Which calls may overlap on one breaker:
  *
@@ -37,10 +39,10 @@
  *   reconfigure                 |      no      |  one EBUSY  |     yes
  *   acquire, record, force, ... |      no      |     yes     |     yes
  *
- * Time: a now_ns that is a little older than another thread's never shortens an open time and never moves the
- * window back. A clock that was set back or jumps by years leaves nothing stuck: a deadline further ahead
- * than twice the longest that the config allows counts as due, and a window that is two windows ahead of
- * the clock starts afresh.
+ * Time: a now_ns that is a little older than another thread's never shortens an open time and never
+ * moves the window back. A clock that was set back or jumps by years leaves nothing stuck: a
+ * deadline further ahead than twice the longest that the config allows counts as due, and a window
+ * that is two windows ahead of the clock starts afresh.
  */
 
 #include <resil/common.h>
@@ -88,9 +90,9 @@ enum resil_breaker_reason {
 };
 
 /**
- * How a breaker behaves. 0 is the default in brackets; RESIL_OFF switches a rule off where it says optional.
- * The trip rules are failure_pct, slow_pct, consecutive and failures: any of them opens the breaker. They are
- * judged after every result that counts, with integers, and "at least" (>=).
+ * How a breaker behaves. 0 is the default in brackets; RESIL_OFF switches a rule off where it says
+ * optional. The trip rules are failure_pct, slow_pct, consecutive and failures: any of them opens
+ * the breaker. They are judged after every result that counts, with integers, and "at least" (>=).
  */
 struct resil_breaker_config {
     uint64_t window_ns; /* length of a time window [10 s]; 10 ms to 1 day */
@@ -233,12 +235,13 @@ struct resil_breaker_event {
 };
 
 /**
- * Hears of transitions. Called outside of any critical section, after the new state is public: events
- * of two threads may arrive in the other order, the generation tells. May call the breaker.
+ * Hears of transitions. Called outside of any critical section, after the new state is public:
+ * events of two threads may arrive in the other order, the generation tells. May call the breaker.
  */
 typedef void resil_breaker_listener_fn(void *arg, const struct resil_breaker_event *event);
 
-/** A breaker and who listens to it, for resil_breaker_watch_policy. Holds pointers: one process's own. */
+/** A breaker and who listens to it, for resil_breaker_watch_policy. Holds pointers: one process's
+    own. */
 struct resil_breaker_watch {
     struct resil_breaker *breaker;
     resil_breaker_listener_fn *fn; /* NULL = nobody */
@@ -263,12 +266,12 @@ RESIL_API int resil_breaker_snapshot_sized(const struct resil_breaker *breaker, 
  *
  * @param breaker  the caller's memory, any content; 8-byte aligned, better 64.
  * @param config   NULL = all defaults. Not kept.
- * @return RESIL_OK; RESIL_EINVAL for a NULL breaker or a config that resil_breaker_config_check refuses;
- *         RESIL_EABI when the sizes of header and library differ.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL breaker or a config that resil_breaker_config_check
+ *         refuses; RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the breaker yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
- * Signals:   async-signal-safe.
+ * Signals:   async-signal-safe: yes.
  * Ownership: the memory is the caller's; on failure it is untouched. There is no fini.
  * Since:     0.1
  */
@@ -283,8 +286,8 @@ static inline int resil_breaker_init(struct resil_breaker *breaker,
  * Says whether a config can be used, and what is wrong with it.
  *
  * @param config    NULL = all defaults.
- * @param why       receives one line that names the field, its value and the legal range; untouched on
- *                  success; may be NULL.
+ * @param why       receives one line that names the field, its value and the legal range; untouched
+ *                  on success; may be NULL.
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL; RESIL_EABI when the sizes of header and library differ.
  *
@@ -302,21 +305,21 @@ static inline int resil_breaker_config_check(const struct resil_breaker_config *
 /**
  * Asks whether a call may be made now.
  *
- * The result must be recorded, or the permit dropped; a dropped probe is given back after probe_lease_ns.
- * At exactly the end of the open time a call passes, as the first probe.
+ * The result must be recorded, or the permit dropped; a dropped probe is given back after
+ * probe_lease_ns. At exactly the end of the open time a call passes, as the first probe.
  *
  * @param breaker  an initialised breaker.
  * @param now_ns   the time.
  * @param permit   receives the permit, or permit->retry_at_ns after a refusal.
- * @return RESIL_OK; RESIL_EOPEN when the call must not be made: open, forced open, half-open without a free
- *         probe (or too soon after the last one), or held back by the ramp; RESIL_EINVAL for a NULL argument or
- *         a breaker that isn't initialised.
+ * @return RESIL_OK; RESIL_EOPEN when the call must not be made: open, forced open, half-open
+ *         without a free probe (or too soon after the last one), or held back by the ramp;
+ *         RESIL_EINVAL for a NULL argument or a breaker that isn't initialised.
  *
  * Threads:   any number at once.
- * Progress:  wait-free while closed or open, otherwise lock-free. Atomics: closed: one load; refused while
- *            open: loads only, nothing shared is written. Syscalls: none.
+ * Progress:  wait-free while closed or open, otherwise lock-free. Atomics: closed: one load;
+ *            refused while open: loads only, nothing shared is written. Syscalls: none.
  * Ordering:  acquire.
- * Signals:   async-signal-safe.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API int resil_breaker_acquire(struct resil_breaker *breaker, uint64_t now_ns,
@@ -325,23 +328,26 @@ RESIL_API int resil_breaker_acquire(struct resil_breaker *breaker, uint64_t now_
 /**
  * Reports how a call ended and spends its permit.
  *
- * Closed: counts the result and judges the rules. Half-open: a success or a failure decides, a slow call counts
- * as a failure; OVERLOAD opens again, until the peer's hint if there is one; neutral outcomes (LOCAL,
- * CANCELLED, REFUSED) give the probe back. NONE and unknown values are read as FAILURE.
+ * Closed: counts the result and judges the rules. Half-open: a success or a failure decides, a slow
+ * call counts as a failure; OVERLOAD opens again, until the peer's hint if there is one; neutral
+ * outcomes (LOCAL, CANCELLED, REFUSED) give the probe back. NONE and unknown values are read as
+ * FAILURE.
  *
  * @param breaker  an initialised breaker.
- * @param permit   as acquire granted it. resil_permit_event tells afterwards whether this made a transition.
+ * @param permit   as acquire granted it. resil_permit_event tells afterwards whether this made a
+ *                 transition.
  * @param now_ns   the time.
  * @param result   outcome and, with OVERLOAD, hint_ns. call_rc is not read.
- * @return RESIL_OK; RESIL_ELATE when the state that granted the permit is gone, the lease of a probe ended and
- *         its place was granted again, or the window has moved on past now_ns (a last-N window: has gone round)
- *         meanwhile: counted as late, nothing else changed; RESIL_EINVAL for a NULL argument, a permit that is
- *         spent or was never granted, or a breaker that isn't initialised.
+ * @return RESIL_OK; RESIL_ELATE when the state that granted the permit is gone, the lease of a
+ *         probe ended and its place was granted again, or the window has moved on past now_ns (a
+ *         last-N window: has gone round) meanwhile: counted as late, nothing else changed;
+ *         RESIL_EINVAL for a NULL argument, a permit that is spent or was never granted, or a
+ *         breaker that isn't initialised.
  *
  * Threads:   any number at once; one permit by one thread at a time.
  * Progress:  lock-free. Atomics: a success of a time window: one fetch-and-add. Syscalls: none.
  * Ordering:  acquire and release.
- * Signals:   async-signal-safe.
+ * Signals:   async-signal-safe: yes.
  * Ownership: the permit is spent whatever the answer.
  * Since:     0.1
  */
@@ -353,7 +359,10 @@ RESIL_API int resil_breaker_record(struct resil_breaker *breaker, struct resil_p
  *
  * @return as resil_breaker_record.
  *
- * Threads, Progress, Signals: as resil_breaker_record. Since: 0.1
+ * Threads:   as resil_breaker_record.
+ * Progress:  as resil_breaker_record.
+ * Signals:   as resil_breaker_record.
+ * Since:     0.1
  */
 RESIL_API int resil_breaker_cancel(struct resil_breaker *breaker, struct resil_permit *permit,
                                    uint64_t now_ns);
@@ -365,22 +374,28 @@ RESIL_API int resil_breaker_cancel(struct resil_breaker *breaker, struct resil_p
  * @param event   receives the transition; untouched if there was none.
  * @return true if there was one.
  *
- * Threads:   the thread that uses the permit. Progress: wait-free. Syscalls: none. Since: 0.1
+ * Threads:   the thread that uses the permit.
+ * Progress:  wait-free. Syscalls: none.
+ * Since:     0.1
  */
 RESIL_API bool resil_permit_event(const struct resil_permit *permit,
                                   struct resil_breaker_event *event);
 
 /**
- * Looks at a breaker without changing anything: an open time that has passed still reads as open until a call
- * asks.
+ * Looks at a breaker without changing anything: an open time that has passed still reads as open
+ * until a call asks.
  *
  * @param breaker   any breaker; one that isn't initialised reads as RESIL_BREAKER_NONE.
  * @param now_ns    the time; the window is counted as of it.
- * @param snapshot  receives the picture. State, generation and probes are from one load and fit together;
- *                  the rest is read beside it and may belong to a moment later.
- * @return RESIL_OK; RESIL_EINVAL for a NULL argument; RESIL_EABI when the sizes of header and library differ.
+ * @param snapshot  receives the picture. State, generation and probes are from one load and fit
+ *                  together; the rest is read beside it and may belong to a moment later.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL argument; RESIL_EABI when the sizes of header and
+ *         library differ.
  *
- * Threads:   any number at once. Progress: wait-free. Syscalls: none. Signals: async-signal-safe. Since: 0.1
+ * Threads:   any number at once.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 static inline int resil_breaker_snapshot(const struct resil_breaker *breaker, uint64_t now_ns,
                                          struct resil_breaker_snapshot *snapshot)
@@ -389,21 +404,24 @@ static inline int resil_breaker_snapshot(const struct resil_breaker *breaker, ui
 }
 
 /**
- * Changes the config in use. State, window, open time and permits of a closed breaker are kept; a half-open one
- * starts its probes again.
+ * Changes the config in use. State, window, open time and permits of a closed breaker are kept; a
+ * half-open one starts its probes again.
  *
- * Calls on their way under the old config can't make a transition with it. New rules are judged from the next
- * failure or slow call on, and from the next slice.
+ * Calls on their way under the old config can't make a transition with it. New rules are judged
+ * from the next failure or slow call on, and from the next slice.
  *
  * @param breaker   an initialised breaker.
- * @param config    NULL = all defaults. window_ns, slices and calls must mean what they meant at init.
- * @param why       receives one line that names the field at fault; untouched on success; may be NULL.
+ * @param config    NULL = all defaults. window_ns, slices and calls must mean what they meant at
+ *                  init.
+ * @param why       receives one line that names the field at fault; untouched on success; may be
+ *                  NULL.
  * @param why_size  bytes at why.
- * @return RESIL_OK; RESIL_EINVAL for a config that can't be used or tries to change what can't change;
- *         RESIL_EBUSY when another caller reconfigures at this moment; RESIL_EABI when the sizes of header
- *         and library differ. On failure nothing has changed.
+ * @return RESIL_OK; RESIL_EINVAL for a config that can't be used or tries to change what can't
+ *         change; RESIL_EBUSY when another caller reconfigures at this moment; RESIL_EABI when the
+ *         sizes of header and library differ. On failure nothing has changed.
  *
- * Threads:   any; see the table at the top. A process that dies inside leaves EBUSY behind until rebase.
+ * Threads:   any; see the table at the top. A process that dies inside leaves EBUSY behind until
+ *            rebase.
  * Progress:  lock-free. Syscalls: none.
  * Since:     0.1
  */
@@ -418,41 +436,51 @@ static inline int resil_breaker_reconfigure(struct resil_breaker *breaker,
 /**
  * Takes the decision out of the breaker's hands, or gives it back.
  *
- * Going back to automatic closes it with an empty window; after FORCED_OPEN the ramp is run, if there is one. A
- * mode that holds already changes nothing. No result of an older state can end a forced one.
+ * Going back to automatic closes it with an empty window; after FORCED_OPEN the ramp is run, if
+ * there is one. A mode that holds already changes nothing. No result of an older state can end a
+ * forced one.
  *
  * @param breaker  an initialised breaker.
  * @param mode     a value of the enum.
  * @param now_ns   the time.
  * @return RESIL_OK; RESIL_EINVAL for a NULL or uninitialised breaker or an unknown mode.
  *
- * Threads:   any number at once. Progress: lock-free. Syscalls: none. Signals: async-signal-safe. Since: 0.1
+ * Threads:   any number at once.
+ * Progress:  lock-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API int resil_breaker_force(struct resil_breaker *breaker, enum resil_breaker_mode mode,
                                   uint64_t now_ns);
 
 /**
- * Closes a breaker with an empty window, whatever state or mode it is in. Permits out become late. The
- * counters of the snapshot stay.
+ * Closes a breaker with an empty window, whatever state or mode it is in. Permits out become late.
+ * The counters of the snapshot stay.
  *
  * @return RESIL_OK; RESIL_EINVAL for a NULL or uninitialised breaker.
  *
- * Threads:   any number at once. Progress: lock-free. Syscalls: none. Signals: async-signal-safe. Since: 0.1
+ * Threads:   any number at once.
+ * Progress:  lock-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API int resil_breaker_reset(struct resil_breaker *breaker);
 
 /**
- * Takes a breaker over to another clock: once, after a reboot or when a mapping or file was restored.
+ * Takes a breaker over to another clock: once, after a reboot or when a mapping or file was
+ * restored.
  *
- * An open breaker is open for a whole open time from now_ns; half-open starts its probes again; closed
- * keeps its state but not its window; a ramp starts again. Permits from before are late. Whoever died
- * inside reconfigure is forgotten.
+ * An open breaker is open for a whole open time from now_ns; half-open starts its probes again;
+ * closed keeps its state but not its window; a ramp starts again. Permits from before are late.
+ * Whoever died inside reconfigure is forgotten.
  *
  * @param breaker  a breaker that was initialised once.
  * @param now_ns   the time on the new clock.
  * @return RESIL_OK; RESIL_EINVAL for a NULL or uninitialised breaker.
  *
- * Threads:   nobody else may use the breaker. Progress: wait-free. Syscalls: none. Since: 0.1
+ * Threads:   nobody else may use the breaker.
+ * Progress:  wait-free. Syscalls: none.
+ * Since:     0.1
  */
 RESIL_API int resil_breaker_rebase(struct resil_breaker *breaker, uint64_t now_ns);
 
@@ -461,31 +489,37 @@ RESIL_API int resil_breaker_rebase(struct resil_breaker *breaker, uint64_t now_n
  *
  * @return a static string; "unknown state" for a value that is not in the enum; never NULL.
  *
- * Threads:   any, at any time. Progress: wait-free. Signals: async-signal-safe. Since: 0.1
+ * Threads:   any, at any time.
+ * Progress:  wait-free.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API const char *resil_breaker_state_str(enum resil_breaker_state state);
 
 /**
  * A breaker as a policy of a chain, named "breaker".
  *
- * Asks for the time at the end of a successful call only if slow_ns is set or the call is a probe. Learns of
- * timeouts outside of it through abandon.
+ * Asks for the time at the end of a successful call only if slow_ns is set or the call is a probe.
+ * Learns of timeouts outside of it through abandon.
  *
  * @param breaker  borrowed; must be initialised before the chain.
  * @return the policy. Frame: 2 words.
  *
- * Threads:   any, at any time. Since: 0.1
+ * Threads:   any, at any time.
+ * Since:     0.1
  */
 RESIL_API struct resil_policy resil_breaker_policy(struct resil_breaker *breaker);
 
 /**
- * As resil_breaker_policy, and tells the watch's listener of the transitions that calls of this policy make. (Those of
- * other processes, of hand-made calls and of force, reset and reconfigure are told to their makers alone.)
+ * As resil_breaker_policy, and tells the watch's listener of the transitions that calls of this
+ * policy make. (Those of other processes, of hand-made calls and of force, reset and reconfigure
+ * are told to their makers alone.)
  *
  * @param watch  borrowed, with its breaker; one breaker may have many.
  * @return the policy. Frame: 2 words.
  *
- * Threads:   any, at any time. Since: 0.1
+ * Threads:   any, at any time.
+ * Since:     0.1
  */
 RESIL_API struct resil_policy resil_breaker_watch_policy(struct resil_breaker_watch *watch);
 

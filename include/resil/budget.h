@@ -63,8 +63,8 @@ struct resil_budget_config {
     /* Tokens on hand at most, and in a fresh budget: 1 to 1000; 0 = 3. With 1 an OVERLOAD is never
        retried: it costs 2. */
     uint64_t cap;
-    /* How long a balance lives without a success: 1 ms to 1 h; 0 = 10 s; RESIL_OFF = for ever. Choose
-       it longer than a call takes: a success is dated by the begin of its call. */
+    /* How long a balance lives without a success: 1 ms to 1 h; 0 = 10 s; RESIL_OFF = for ever.
+       Choose it longer than a call takes: a success is dated by the begin of its call. */
     uint64_t ttl_ns;
 };
 
@@ -108,7 +108,8 @@ struct resil_budget_snapshot {
  * @return RESIL_OK; RESIL_EINVAL when a field is out of range, or both share_pct and min_tokens are
  *         off.
  *
- * Threads:   any, at any time. Progress: wait-free. Syscalls: none.
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
@@ -182,7 +183,8 @@ RESIL_API int resil_budget_withdraw(struct resil_budget *budget, uint64_t cost, 
  * @param snapshot  receives it.
  * @return RESIL_OK; RESIL_EINVAL for a NULL argument or a budget that is not initialised.
  *
- * Threads:   see the table above. Progress: wait-free. Syscalls: none.
+ * Threads:   see the table above.
+ * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */

@@ -58,12 +58,13 @@ struct resil_bulkhead_snapshot {
  * Checks a config without using it.
  *
  * @param config    NULL = all defaults, which are fine.
- * @param why       receives one line that names the field, its value and the range; untouched on success; may be
- *                  NULL.
+ * @param why       receives one line that names the field, its value and the range; untouched on
+ *                  success; may be NULL.
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL when a field is out of range.
  *
- * Threads:   any, at any time. Progress: wait-free. Syscalls: none.
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
@@ -81,8 +82,8 @@ RESIL_API int resil_bulkhead_init_sized(struct resil_bulkhead *bulkhead, size_t 
  *
  * @param bulkhead  the caller's memory, any content, aligned to 8.
  * @param config    copied; NULL = all defaults.
- * @return RESIL_OK; RESIL_EINVAL for a NULL bulkhead or a field out of range; RESIL_EABI when the sizes of header
- *         and library differ. On failure the memory is untouched.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL bulkhead or a field out of range; RESIL_EABI when the
+ *         sizes of header and library differ. On failure the memory is untouched.
  *
  * Threads:   nobody else may use the bulkhead yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
@@ -104,8 +105,8 @@ static inline int resil_bulkhead_init(struct resil_bulkhead *bulkhead,
  *         RESIL_EFULL when `limit` calls are in flight.
  *
  * Threads:   see the table above.
- * Progress:  lock-free (a failed swap means that another call got in or out). Atomics: one load and one
- *            read-modify-write; refused: one load. Syscalls: none.
+ * Progress:  lock-free (a failed swap means that another call got in or out). Atomics: one load and
+ *            one read-modify-write; refused: one load. Syscalls: none.
  * Ordering:  acquire: what was done under a permit before its release is visible to who gets it
  *            next.
  * Signals:   async-signal-safe: yes.
@@ -158,9 +159,9 @@ RESIL_API int resil_bulkhead_snapshot(const struct resil_bulkhead *bulkhead,
  *
  * @param bulkhead  an initialised bulkhead.
  * @param config    copied. Not NULL; a field of 0 is its default again.
- * @return RESIL_OK; RESIL_EINVAL for a NULL argument, a bulkhead that isn't initialised or a field out of range;
- *         RESIL_EBUSY when another reconfigure changed the limit in the same moment. Only RESIL_OK changes
- *         anything.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL argument, a bulkhead that isn't initialised or a field
+ *         out of range; RESIL_EBUSY when another reconfigure changed the limit in the same moment.
+ *         Only RESIL_OK changes anything.
  *
  * Threads:   see the table above.
  * Progress:  lock-free. Syscalls: none.
@@ -191,8 +192,8 @@ RESIL_API void resil_bulkhead_reset(struct resil_bulkhead *bulkhead);
  *
  * @param bulkhead  an initialised bulkhead. Borrowed: must outlive every chain that holds the
  *                  policy.
- * @return the policy, named "bulkhead"; it needs no frame words. resil_chain_init refuses it when the bulkhead is
- *         not initialised.
+ * @return the policy, named "bulkhead"; it needs no frame words. resil_chain_init refuses it when
+ *         the bulkhead is not initialised.
  *
  * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.

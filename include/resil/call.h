@@ -3,8 +3,8 @@
 #define RESIL_CALL_H
 
 /*
- * A call: one execution of a chain, stepped by an event loop. The machine makes no system call, starts no
- * thread and never blocks; it says what to do next.
+ * A call: one execution of a chain, stepped by an event loop. The machine makes no system call,
+ * starts no thread and never blocks; it says what to do next.
  *
  *     resil_call_begin(&call, &chain, &request, now_ns, random);
  *     pump: for (;;)
@@ -15,15 +15,16 @@
  *         case RESIL_STEP_DONE:  resil_call_fini(&call, &report); return;
  *         }
  *
- * Pump after begin, after each report, when the timer fires, when request->wake was called, and after cancel. An
- * operation that ends while it is being started may be reported at once, before the next step.
+ * Pump after begin, after each report, when the timer fires, when request->wake was called, and
+ * after cancel. An operation that ends while it is being started may be reported at once, before
+ * the next step.
  *
- * "Never above the limit" after a timeout holds only if the operation is really stopped at ABORT: the
- * permits of an aborted attempt are given back.
+ * "Never above the limit" after a timeout holds only if the operation is really stopped at ABORT:
+ * the permits of an aborted attempt are given back.
  *
- * One thread drives a call at a time: begin, step, report, cancel and fini of one call are serialised by the
- * caller. Only request->wake comes from other threads. A call holds pointers into itself while it waits: it
- * must not be moved or copied between begin and DONE.
+ * One thread drives a call at a time: begin, step, report, cancel and fini of one call are
+ * serialised by the caller. Only request->wake comes from other threads. A call holds pointers into
+ * itself while it waits: it must not be moved or copied between begin and DONE.
  */
 
 #include <resil/attempt.h>
@@ -49,8 +50,8 @@ struct resil_lane_ {
 /** Private: words for the frames in a call. */
 #define RESIL_CALL_WORDS_ 96
 
-/** One execution of a chain, less than 1 KiB. The fields are private. Needs no initialisation before begin
-    and no fini after DONE. */
+/** One execution of a chain, less than 1 KiB. The fields are private. Needs no initialisation
+    before begin and no fini after DONE. */
 struct resil_call {
     const struct resil_chain *chain_;
     uint64_t begin_ns_;
@@ -97,12 +98,14 @@ RESIL_API int resil_call_begin_sized(struct resil_call *call, size_t call_size,
  * @param chain    an initialised chain. Borrowed until DONE.
  * @param request  NULL = the default request. Borrowed until DONE.
  * @param now_ns   the time.
- * @param random   any value, better a random one: seeds the jitter of this call and numbers its attempts, so that
- *                 a stray report for a former call in the same memory is recognised.
- * @return RESIL_OK; RESIL_EINVAL for a NULL call or chain; RESIL_EABI when the sizes of header and library
- *         differ.
+ * @param random   any value, better a random one: seeds the jitter of this call and numbers its
+ *                 attempts, so that a stray report for a former call in the same memory is
+ *                 recognised.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL call or chain; RESIL_EABI when the sizes of header and
+ *         library differ.
  *
- * Threads:   see above. Progress: wait-free. Syscalls: none. Allocates: nothing.
+ * Threads:   see above.
+ * Progress:  wait-free. Syscalls: none. Allocates: nothing.
  * Ownership: on failure nothing was started.
  * Since:     0.1
  */
@@ -119,10 +122,11 @@ static inline int resil_call_begin(struct resil_call *call, const struct resil_c
  * @param call    a begun call.
  * @param now_ns  the time; an older one than before is read as the time of before.
  * @param step    receives the attempt or the time.
- * @return RESIL_STEP_CALL, RESIL_STEP_ABORT (both: do it, then step again), RESIL_STEP_WAIT or RESIL_STEP_DONE; DONE
- *         again and again after the end.
+ * @return RESIL_STEP_CALL, RESIL_STEP_ABORT (both: do it, then step again), RESIL_STEP_WAIT or
+ *         RESIL_STEP_DONE; DONE again and again after the end.
  *
- * Threads:   see above. Progress: wait-free but for the policies' own words, which are lock-free. Syscalls: none.
+ * Threads:   see above.
+ * Progress:  wait-free but for the policies' own words, which are lock-free. Syscalls: none.
  * Since:     0.1
  */
 RESIL_API enum resil_step_kind resil_call_step(struct resil_call *call, uint64_t now_ns,
@@ -134,11 +138,12 @@ RESIL_API enum resil_step_kind resil_call_step(struct resil_call *call, uint64_t
  * @param call        a begun call.
  * @param attempt_id  attempt->id as it was given with RESIL_STEP_CALL.
  * @param result      outcome, and the peer's hint and the operation's own code if there are any.
- * @return RESIL_OK; RESIL_ELATE when the attempt is no longer waited for (aborted, reported before, of another
- *         call): nothing was changed, and what it produced is the caller's to free; RESIL_EINVAL for a NULL
- *         argument.
+ * @return RESIL_OK; RESIL_ELATE when the attempt is no longer waited for (aborted, reported before,
+ *         of another call): nothing was changed, and what it produced is the caller's to free;
+ *         RESIL_EINVAL for a NULL argument.
  *
- * Threads:   see above. Progress: wait-free. Syscalls: none.
+ * Threads:   see above.
+ * Progress:  wait-free. Syscalls: none.
  * Since:     0.1
  */
 RESIL_API int resil_call_report(struct resil_call *call, uint64_t attempt_id,
@@ -153,7 +158,8 @@ RESIL_API int resil_call_report(struct resil_call *call, uint64_t attempt_id,
  * @param now_ns  the time.
  * @return RESIL_OK; RESIL_ELATE when it had ended already.
  *
- * Threads:   see above. Progress: lock-free. Syscalls: none.
+ * Threads:   see above.
+ * Progress:  lock-free. Syscalls: none.
  * Since:     0.1
  */
 RESIL_API int resil_call_cancel(struct resil_call *call, uint64_t now_ns);
@@ -163,12 +169,13 @@ RESIL_API int resil_call_cancel(struct resil_call *call, uint64_t now_ns);
  *
  * @param call    a call that stepped to DONE.
  * @param report  receives the details; may be NULL.
- * @return what resil_chain_run would have returned; RESIL_ECANCELLED after a cancel; RESIL_EBUSY when the call
- *         has not ended (report untouched).
+ * @return what resil_chain_run would have returned; RESIL_ECANCELLED after a cancel; RESIL_EBUSY
+ *         when the call has not ended (report untouched).
  *
- * Threads:   see above. Progress: wait-free. Syscalls: none.
- * Ownership: afterwards the memory is the caller's to reuse; nothing is left to free. Not calling fini
- *            loses nothing.
+ * Threads:   see above.
+ * Progress:  wait-free. Syscalls: none.
+ * Ownership: afterwards the memory is the caller's to reuse; nothing is left to free. Not calling
+ *            fini loses nothing.
  * Since:     0.1
  */
 RESIL_API int resil_call_fini(const struct resil_call *call, struct resil_report *report);

@@ -3,14 +3,15 @@
 #define RESIL_COMMON_H
 
 /*
- * What every header of the library shares: linkage, units of time, and the two values with a meaning
- * of their own.
+ * What every header of the library shares: linkage, units of time, and the two values with a
+ * meaning of their own.
  *
  * Time is one unit everywhere: unsigned nanoseconds of a monotonic clock. A field or argument that
  * ends in _ns is either a point on that clock (now_ns, deadline_ns) or a span of it (open_ns).
  *
- * Configuration: in every config struct 0 means the default that is documented at the field, so that a
- * designated initialiser names only what differs. Where a rule can be switched off, RESIL_OFF does it.
+ * Configuration: in every config struct 0 means the default that is documented at the field, so
+ * that a designated initialiser names only what differs. Where a rule can be switched off,
+ * RESIL_OFF does it.
  */
 
 #include <stdbool.h>

@@ -5,13 +5,14 @@
 /*
  * The caller's own answer in place of chosen results: a stale value, a default, another source.
  *
- * The callback itself gives it: it is run once more with attempt->kind == RESIL_ATTEMPT_FALLBACK, and
- * attempt->reason (an outcome) and attempt->reason_status say what is to be replaced. What it returns goes on
- * outwards as the result; SUCCESS makes the call one. The policies inside of the fallback are not asked for it: they have
- * settled already. So it belongs to the outside of a chain, and it must not do what has just failed.
+ * The callback itself gives it: it is run once more with attempt->kind == RESIL_ATTEMPT_FALLBACK,
+ * and attempt->reason (an outcome) and attempt->reason_status say what is to be replaced. What it
+ * returns goes on outwards as the result; SUCCESS makes the call one. The policies inside of the
+ * fallback are not asked for it: they have settled already. So it belongs to the outside of a
+ * chain, and it must not do what has just failed.
  *
- * Nothing runs after a deadline, the fallback neither: keep a request's deadline longer than the timeout policies
- * inside of the fallback.
+ * Nothing runs after a deadline, the fallback neither: keep a request's deadline longer than the
+ * timeout policies inside of the fallback.
  */
 
 #include <resil/common.h>
@@ -24,8 +25,8 @@ RESIL_BEGIN_DECLS
 #define RESIL_REFUSAL_BIT(status) (UINT64_C(1) << (unsigned)(-100 - (status)))
 
 struct resil_fallback_config {
-    /** Which outcomes are replaced: a mask of RESIL_OUTCOME_BIT, SUCCESS and NONE excepted. 0 = FAILURE, NOT_SENT,
-        OVERLOAD, TIMEOUT, PERMANENT and REFUSED. */
+    /** Which outcomes are replaced: a mask of RESIL_OUTCOME_BIT, SUCCESS and NONE excepted. 0 =
+        FAILURE, NOT_SENT, OVERLOAD, TIMEOUT, PERMANENT and REFUSED. */
     uint64_t outcomes;
 
     /** Of REFUSED, which refusals are replaced: a mask of RESIL_REFUSAL_BIT. 0 = all. */
@@ -48,8 +49,8 @@ RESIL_API int resil_fallback_init_sized(struct resil_fallback *fallback, size_t 
  *
  * @param fallback  the caller's memory, any content.
  * @param config    NULL = all defaults. Not kept.
- * @return RESIL_OK; RESIL_EINVAL for a NULL fallback or a bad mask (resil_fallback_config_check names it);
- *         RESIL_EABI when the sizes of header and library differ.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL fallback or a bad mask (resil_fallback_config_check
+ *         names it); RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the fallback yet. It doesn't change afterwards.
  * Progress:  wait-free. Syscalls: none.
@@ -70,7 +71,8 @@ static inline int resil_fallback_init(struct resil_fallback *fallback,
  * @param why_size  bytes at why.
  * @return RESIL_OK (why untouched); RESIL_EINVAL.
  *
- * Threads:   any. Progress: wait-free. Syscalls: none.
+ * Threads:   any.
+ * Progress:  wait-free. Syscalls: none.
  * Since:     0.1
  */
 RESIL_API int resil_fallback_config_check(const struct resil_fallback_config *config, char *why,
@@ -82,7 +84,8 @@ RESIL_API int resil_fallback_config_check(const struct resil_fallback_config *co
  * @param fallback  an initialised fallback. Borrowed: must outlive the chain.
  * @return the policy, "fallback".
  *
- * Threads:   any. Progress: wait-free.
+ * Threads:   any.
+ * Progress:  wait-free.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_fallback_policy(struct resil_fallback *fallback);

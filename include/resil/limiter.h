@@ -5,30 +5,32 @@
 /*
  * A rate limit: so many tokens per period, and a bucket that saves unused ones up to a burst.
  *
- * The algorithm is the token bucket in the form of the generic cell rate algorithm: one word holds the
- * theoretical arrival time T, the time at which the bucket will be full again. (ITU-T Recommendation I.371,
- * "Traffic control and congestion control in B-ISDN", annex A, virtual scheduling; first: Jonathan S. Turner,
- * "New directions in communications", IEEE Communications Magazine, 1986.)
+ * The algorithm is the token bucket in the form of the generic cell rate algorithm: one word holds
+ * the theoretical arrival time T, the time at which the bucket will be full again. (ITU-T
+ * Recommendation I.371, "Traffic control and congestion control in B-ISDN", annex A, virtual
+ * scheduling; first: Jonathan S. Turner, "New directions in communications", IEEE Communications
+ * Magazine, 1986.)
  *
  *     cost passes at now  <=>  max(T, now) + cost * interval <= now + burst * interval
  *     then                     T = max(T, now) + cost * interval           one compare-and-swap
  *
  * Never more than burst + rate * t tokens are granted over any span of told time t, under any
- * interleaving. The interval of a token is counted in 2^-k ns, k chosen from the rate, and rounded up: at
- * saturation the rate is at most 0.05 % below the one asked for, never above.
+ * interleaving. The interval of a token is counted in 2^-k ns, k chosen from the rate, and rounded
+ * up: at saturation the rate is at most 0.05 % below the one asked for, never above.
  *
- * Ours: several tokens at once; a slot in the future can be reserved within a given wait, and the last one
- * given back; the rate can change in use: the tokens that are there stay, up to the new burst.
+ * Ours: several tokens at once; a slot in the future can be reserved within a given wait, and the
+ * last one given back; the rate can change in use: the tokens that are there stay, up to the new
+ * burst.
  *
- * Time: an older now never loosens the limit, as long as it is at most a minute old. If T lies further
- * ahead than a full burst, the longest wait or drain ever granted and that minute together, the clock was
- * set back and T counts as due: a limiter never sticks. T wraps after 2^(63-k) ns. k is at most 11 (52 days,
- * at a token per nanosecond), at most 6 from 30 million a second down (4 years), 0 from 900 a second down
- * (292 years). After so long without a call, and for no longer than that sum, T may look ahead and calls
- * may be refused without need; more are never granted.
+ * Time: an older now never loosens the limit, as long as it is at most a minute old. If T lies
+ * further ahead than a full burst, the longest wait or drain ever granted and that minute together,
+ * the clock was set back and T counts as due: a limiter never sticks. T wraps after 2^(63-k) ns. k
+ * is at most 11 (52 days, at a token per nanosecond), at most 6 from 30 million a second down (4
+ * years), 0 from 900 a second down (292 years). After so long without a call, and for no longer
+ * than that sum, T may look ahead and calls may be refused without need; more are never granted.
  *
- * Memory: plain words. In a MAP_SHARED mapping the processes share one limit, and it outlives them. Init in one
- * process. After a reboot resil_limiter_rebase.
+ * Memory: plain words. In a MAP_SHARED mapping the processes share one limit, and it outlives them.
+ * Init in one process. After a reboot resil_limiter_rebase.
  *
  * Which calls may overlap on one limiter:
  *
@@ -82,12 +84,15 @@ RESIL_API int resil_limiter_init_sized(struct resil_limiter *limiter, size_t lim
  * Says whether a config is legal, and what is wrong with it.
  *
  * @param config    the config; NULL is illegal, because tokens has no default.
- * @param why       receives one line that names field, value and legal range; untouched if legal; may be NULL.
+ * @param why       receives one line that names field, value and legal range; untouched if legal;
+ *                  may be NULL.
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL.
  *
- * Threads: any. Progress: wait-free. Syscalls: none. Signals: async-signal-safe: no.
- * Since:   0.1
+ * Threads:   any.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
+ * Since:     0.1
  */
 RESIL_API int resil_limiter_config_check(const struct resil_limiter_config *config, char *why,
                                          size_t why_size);
@@ -97,8 +102,8 @@ RESIL_API int resil_limiter_config_check(const struct resil_limiter_config *conf
  *
  * @param limiter  the caller's memory, any content.
  * @param config   copied.
- * @return RESIL_OK; RESIL_EINVAL for a NULL limiter or an illegal config (limiter untouched); RESIL_EABI when
- *         the sizes of header and library differ.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL limiter or an illegal config (limiter untouched);
+ *         RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the limiter yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
@@ -117,16 +122,16 @@ static inline int resil_limiter_init(struct resil_limiter *limiter,
  * @param limiter      an initialised limiter.
  * @param cost         tokens, 1 to burst; 0 = 1.
  * @param now_ns       the time.
- * @param retry_at_ns  receives, with RESIL_ELIMITED alone, the first time at which the same call would pass if
- *                     nobody else takes tokens; may be NULL.
- * @return RESIL_OK; RESIL_ELIMITED when there are too few tokens; RESIL_ECOST when the cost exceeds the burst:
- *         it would never pass. A refusal takes nothing.
+ * @param retry_at_ns  receives, with RESIL_ELIMITED alone, the first time at which the same call
+ *                     would pass if nobody else takes tokens; may be NULL.
+ * @return RESIL_OK; RESIL_ELIMITED when there are too few tokens; RESIL_ECOST when the cost exceeds
+ *         the burst: it would never pass. A refusal takes nothing.
  *
  * Threads:   see above.
- * Progress:  lock-free. Atomics: one compare-and-swap; a refusal only loads (the very first call after
- *            init writes). Syscalls: none.
+ * Progress:  lock-free. Atomics: one compare-and-swap; a refusal only loads (the very first call
+ *            after init writes). Syscalls: none.
  * Ordering:  acquire and release on success.
- * Signals:   async-signal-safe.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API int resil_limiter_acquire(struct resil_limiter *limiter, uint64_t cost, uint64_t now_ns,
@@ -135,20 +140,22 @@ RESIL_API int resil_limiter_acquire(struct resil_limiter *limiter, uint64_t cost
 /**
  * Takes tokens that will be there within a given wait, and says when.
  *
- * The caller then waits until reservation->at_ns and runs, or cancels. A wait that is too long is refused at
- * once and takes nothing.
+ * The caller then waits until reservation->at_ns and runs, or cancels. A wait that is too long is
+ * refused at once and takes nothing.
  *
  * @param limiter      an initialised limiter.
  * @param cost         tokens, 1 to burst; 0 = 1.
  * @param now_ns       the time.
  * @param wait_ns_max  the longest acceptable wait; 0 = none; capped at 2^49 ns (6.5 days).
- * @param reservation  receives the receipt, whose at_ns is now_ns if there is no wait. After RESIL_ELIMITED at_ns
- *                     says when the tokens would have been there, and there is nothing to cancel.
+ * @param reservation  receives the receipt, whose at_ns is now_ns if there is no wait. After
+ *                     RESIL_ELIMITED at_ns says when the tokens would have been there, and there is
+ *                     nothing to cancel.
  * @return RESIL_OK; RESIL_ELIMITED; RESIL_ECOST when the cost exceeds the burst.
  *
  * Threads:   see above.
- * Progress:  lock-free. Atomics: one compare-and-swap; another when the wait is the longest yet. Syscalls: none.
- * Signals:   async-signal-safe.
+ * Progress:  lock-free. Atomics: one compare-and-swap; another when the wait is the longest yet.
+ *            Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API int resil_limiter_reserve(struct resil_limiter *limiter, uint64_t cost, uint64_t now_ns,
@@ -157,18 +164,18 @@ RESIL_API int resil_limiter_reserve(struct resil_limiter *limiter, uint64_t cost
 /**
  * Gives a reservation back, if it is the last one.
  *
- * If anybody took tokens, drained or reconfigured since, putting them back would let more through than the
- * rate: they are forfeited.
+ * If anybody took tokens, drained or reconfigured since, putting them back would let more through
+ * than the rate: they are forfeited.
  *
  * @param limiter      the limiter that was reserved from.
  * @param reservation  what reserve filled in; spent by this call whatever it returns.
  * @param now_ns       the time.
- * @return RESIL_OK: everything is as if it had not been taken; RESIL_ELATE: forfeited; RESIL_EINVAL when there
- *         is nothing to give back (spent, or refused).
+ * @return RESIL_OK: everything is as if it had not been taken; RESIL_ELATE: forfeited; RESIL_EINVAL
+ *         when there is nothing to give back (spent, or refused).
  *
  * Threads:   see above; one reservation must not be cancelled by two threads.
  * Progress:  wait-free. Atomics: at most one compare-and-swap. Syscalls: none.
- * Signals:   async-signal-safe.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API int resil_limiter_cancel(struct resil_limiter *limiter,
@@ -178,13 +185,15 @@ RESIL_API int resil_limiter_cancel(struct resil_limiter *limiter,
  * Says what acquire would answer, and takes nothing.
  *
  * @param limiter, cost, now_ns  as in acquire.
- * @param retry_at_ns            receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with RESIL_ECOST; may
- *                               be NULL.
+ * @param retry_at_ns            receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with
+ *                               RESIL_ECOST; may be NULL.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.
  *
- * Threads: see above. Progress: lock-free; waits for nobody but a reconfigure that has just happened.
- *          Atomics: loads. Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  lock-free; waits for nobody but a reconfigure that has just happened. Atomics: loads.
+ *            Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API int resil_limiter_peek(const struct resil_limiter *limiter, uint64_t cost,
                                  uint64_t now_ns, uint64_t *retry_at_ns);
@@ -192,15 +201,18 @@ RESIL_API int resil_limiter_peek(const struct resil_limiter *limiter, uint64_t c
 /**
  * Empties the bucket and lets nothing pass for a while: what to do after a 429.
  *
- * The first token comes back at now_ns + for_ns, but no sooner than the rate gives one; then at the rate. Never
- * makes an earlier drain or reservation shorter. Reservations already made keep their times.
+ * The first token comes back at now_ns + for_ns, but no sooner than the rate gives one; then at the
+ * rate. Never makes an earlier drain or reservation shorter. Reservations already made keep their
+ * times.
  *
  * @param limiter  an initialised limiter.
  * @param for_ns   a span; 0 = only empty the bucket; capped at 24 hours.
  * @param now_ns   the time.
  *
- * Threads: see above. Progress: lock-free. Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  lock-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API void resil_limiter_drain(struct resil_limiter *limiter, uint64_t for_ns, uint64_t now_ns);
 
@@ -211,8 +223,10 @@ RESIL_API void resil_limiter_drain(struct resil_limiter *limiter, uint64_t for_n
  * @param now_ns    the time.
  * @param snapshot  filled in.
  *
- * Threads: see above. Progress: lock-free. Atomics: loads. Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  lock-free. Atomics: loads. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API void resil_limiter_snapshot(const struct resil_limiter *limiter, uint64_t now_ns,
                                       struct resil_limiter_snapshot *snapshot);
@@ -220,18 +234,20 @@ RESIL_API void resil_limiter_snapshot(const struct resil_limiter *limiter, uint6
 /**
  * Changes rate and burst while the limiter is in use.
  *
- * The tokens that are there stay, up to the new burst: a larger burst is not filled for free. Tokens lent
- * ahead are paid back at the faster of the two rates, and the reservations keep their times. Calls that
- * compute with the old rate at this moment fail their compare-and-swap and start again.
+ * The tokens that are there stay, up to the new burst: a larger burst is not filled for free.
+ * Tokens lent ahead are paid back at the faster of the two rates, and the reservations keep their
+ * times. Calls that compute with the old rate at this moment fail their compare-and-swap and start
+ * again.
  *
  * @param limiter  an initialised limiter.
  * @param config   as in init; initial is checked and has no effect.
  * @param now_ns   the time: the new rate counts from here.
- * @return RESIL_OK; RESIL_EINVAL for an illegal config; RESIL_EBUSY while another reconfigure runs. On failure
- *         nothing changes.
+ * @return RESIL_OK; RESIL_EINVAL for an illegal config; RESIL_EBUSY while another reconfigure runs.
+ *         On failure nothing changes.
  *
  * Threads:   see above.
- * Progress:  lock-free for all others; a process that is killed inside leaves it EBUSY until a rebase.
+ * Progress:  lock-free for all others; a process that is killed inside leaves it EBUSY until a
+ *            rebase.
  * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
@@ -239,29 +255,32 @@ RESIL_API int resil_limiter_reconfigure(struct resil_limiter *limiter,
                                         const struct resil_limiter_config *config, uint64_t now_ns);
 
 /**
- * Moves a limiter that lived through a reboot to the new clock: the bucket is empty, and fills from now_ns.
+ * Moves a limiter that lived through a reboot to the new clock: the bucket is empty, and fills from
+ * now_ns.
  *
  * A limiter that was never used stays so. Earlier reservations are void.
  *
  * @param limiter  an initialised limiter.
  * @param now_ns   the time on the new clock.
  *
- * Threads: nobody else may use the limiter; one process calls it, once. Progress: wait-free. Syscalls: none.
- * Since:   0.1
+ * Threads:   nobody else may use the limiter; one process calls it, once.
+ * Progress:  wait-free. Syscalls: none.
+ * Since:     0.1
  */
 RESIL_API void resil_limiter_rebase(struct resil_limiter *limiter, uint64_t now_ns);
 
 /**
- * Makes the policy that refuses: each call that enters takes request->cost tokens (0 = 1), or is refused with
- * RESIL_ELIMITED and walk->retry_at_ns, or with RESIL_ECOST.
+ * Makes the policy that refuses: each call that enters takes request->cost tokens (0 = 1), or is
+ * refused with RESIL_ELIMITED and walk->retry_at_ns, or with RESIL_ECOST.
  *
- * When nothing ran because a policy inside refused, the tokens are given back, if nobody took any since (as
- * in cancel); else they are forfeited.
+ * When nothing ran because a policy inside refused, the tokens are given back, if nobody took any
+ * since (as in cancel); else they are forfeited.
  *
  * @param limiter  an initialised limiter. Borrowed for as long as the chain lives.
  * @return the policy. Frame words: 2.
  *
- * Threads: any. Since: 0.1
+ * Threads:   any.
+ * Since:     0.1
  */
 RESIL_API struct resil_policy resil_limiter_policy(struct resil_limiter *limiter);
 
@@ -273,16 +292,18 @@ struct resil_limiter_wait {
 };
 
 /**
- * Makes the policy that waits: each call takes a slot within wait_ns_max and before its deadline, and goes on
- * when the slot has come. If there is none it is refused at once with RESIL_ELIMITED and takes nothing.
+ * Makes the policy that waits: each call takes a slot within wait_ns_max and before its deadline,
+ * and goes on when the slot has come. If there is none it is refused at once with RESIL_ELIMITED
+ * and takes nothing.
  *
- * A call that is abandoned while it waits, and one that is refused further inside before anything ran, gives
- * its slot back, if it was the last (as in cancel).
+ * A call that is abandoned while it waits, and one that is refused further inside before anything
+ * ran, gives its slot back, if it was the last (as in cancel).
  *
  * @param wait  filled in. Borrowed for as long as the chain lives.
  * @return the policy. Frame words: 3.
  *
- * Threads: any. Since: 0.1
+ * Threads:   any.
+ * Since:     0.1
  */
 RESIL_API struct resil_policy resil_limiter_wait_policy(struct resil_limiter_wait *wait);
 

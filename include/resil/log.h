@@ -3,23 +3,23 @@
 #define RESIL_LOG_H
 
 /*
- * A limit on the number of calls in every period, wherever it begins: the sliding log. It keeps the time of
- * each of the last `limit` calls, behind the struct: eight bytes a call. (The sliding log is folklore; the proof
- * below is ours.)
+ * A limit on the number of calls in every period, wherever it begins: the sliding log. It keeps the
+ * time of each of the last `limit` calls, behind the struct: eight bytes a call. (The sliding log
+ * is folklore; the proof below is ours.)
  *
  *     a call may take a place whose last call was at s  <=>  s + period_ns <= now
  *
- * Exact in told time: two calls in the same place are at least a period apart, so in any span [t, t + period_ns)
- * each place holds at most one call, and there are `limit` places. This holds whichever place a call
- * takes, so no race can break it; a cursor to the oldest place only makes sure that no call is refused while
- * a place is free. A log counts calls; it doesn't know costs.
+ * Exact in told time: two calls in the same place are at least a period apart, so in any span [t, t
+ * + period_ns) each place holds at most one call, and there are `limit` places. This holds
+ * whichever place a call takes, so no race can break it; a cursor to the oldest place only makes
+ * sure that no call is refused while a place is free. A log counts calls; it doesn't know costs.
  *
- * Time: a call with an older now is noted with the time of the call before it, so it never loosens. A place
- * whose time is more than a minute ahead of now is free: the clock was set back.
+ * Time: a call with an older now is noted with the time of the call before it, so it never loosens.
+ * A place whose time is more than a minute ahead of now is free: the clock was set back.
  *
- * Memory: plain words, resil_log_size(limit) bytes; may lie in a MAP_SHARED mapping. A process that dies inside a
- * call costs nothing but that call's place. Which calls may overlap: see resil/limiter.h, except that reconfigure
- * is one store and may overlap itself.
+ * Memory: plain words, resil_log_size(limit) bytes; may lie in a MAP_SHARED mapping. A process that
+ * dies inside a call costs nothing but that call's place. Which calls may overlap: see
+ * resil/limiter.h, except that reconfigure is one store and may overlap itself.
  */
 
 #include <resil/common.h>
@@ -63,8 +63,10 @@ struct resil_log_snapshot {
  * @param limit  as in the config.
  * @return bytes, a multiple of 8; the memory must be aligned to 8. 0 for an illegal limit.
  *
- * Threads: any. Progress: wait-free. Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   any.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API size_t resil_log_size(uint64_t limit);
 
@@ -76,12 +78,15 @@ RESIL_API int resil_log_init_sized(struct resil_log *log, size_t log_size, size_
  * Says whether a config is legal, and what is wrong with it.
  *
  * @param config    the config; NULL is illegal, because limit has no default.
- * @param why       receives one line that names field, value and legal range; untouched if legal; may be NULL.
+ * @param why       receives one line that names field, value and legal range; untouched if legal;
+ *                  may be NULL.
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL.
  *
- * Threads: any. Progress: wait-free. Syscalls: none. Signals: async-signal-safe: no.
- * Since:   0.1
+ * Threads:   any.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
+ * Since:     0.1
  */
 RESIL_API int resil_log_config_check(const struct resil_log_config *config, char *why,
                                      size_t why_size);
@@ -92,8 +97,8 @@ RESIL_API int resil_log_config_check(const struct resil_log_config *config, char
  * @param log     the caller's memory, any content, aligned to 8 bytes.
  * @param size    bytes there: at least resil_log_size(config->limit).
  * @param config  copied.
- * @return RESIL_OK; RESIL_EINVAL for a NULL log, too little memory or an illegal config (memory untouched);
- *         RESIL_EABI when the sizes of header and library differ.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL log, too little memory or an illegal config (memory
+ *         untouched); RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the log yet.
  * Progress:  wait-free, one store per place. Syscalls: none. Allocates: nothing.
@@ -111,13 +116,14 @@ static inline int resil_log_init(struct resil_log *log, size_t size,
  *
  * @param log          an initialised log.
  * @param now_ns       the time.
- * @param retry_at_ns  receives, with RESIL_ELIMITED alone, when the oldest call leaves the period; may be NULL.
+ * @param retry_at_ns  receives, with RESIL_ELIMITED alone, when the oldest call leaves the period;
+ *                     may be NULL.
  * @return RESIL_OK; RESIL_ELIMITED. A refusal notes nothing.
  *
  * Threads:   see above.
  * Progress:  lock-free. Atomics: two compare-and-swaps; a refusal only loads. Syscalls: none.
  * Ordering:  acquire and release on success.
- * Signals:   async-signal-safe.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API int resil_log_acquire(struct resil_log *log, uint64_t now_ns, uint64_t *retry_at_ns);
@@ -126,11 +132,14 @@ RESIL_API int resil_log_acquire(struct resil_log *log, uint64_t now_ns, uint64_t
  * As acquire, with a receipt for cancel. A log knows no future: there is no wait.
  *
  * @param log, now_ns  as in acquire.
- * @param reservation  receives the receipt; at_ns is now_ns, or after RESIL_ELIMITED when the call would pass.
+ * @param reservation  receives the receipt; at_ns is now_ns, or after RESIL_ELIMITED when the call
+ *                     would pass.
  * @return RESIL_OK; RESIL_ELIMITED.
  *
- * Threads: see above. Progress: lock-free. Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  lock-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API int resil_log_reserve(struct resil_log *log, uint64_t now_ns,
                                 struct resil_reservation *reservation);
@@ -141,13 +150,14 @@ RESIL_API int resil_log_reserve(struct resil_log *log, uint64_t now_ns,
  * @param log          the log that noted it.
  * @param reservation  what reserve filled in; spent by this call whatever it returns.
  * @param now_ns       the time.
- * @return RESIL_OK: it counts no more, and its place is free (should another call come at this very moment, only
- *         when its turn comes again); RESIL_ELATE when another call came after it: it stays noted;
- *         RESIL_EINVAL when there is nothing to give back.
+ * @return RESIL_OK: it counts no more, and its place is free (should another call come at this very
+ *         moment, only when its turn comes again); RESIL_ELATE when another call came after it: it
+ *         stays noted; RESIL_EINVAL when there is nothing to give back.
  *
- * Threads: see above; one reservation must not be cancelled by two threads. Progress: wait-free.
- *          Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above; one reservation must not be cancelled by two threads.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API int resil_log_cancel(struct resil_log *log, struct resil_reservation *reservation,
                                uint64_t now_ns);
@@ -159,8 +169,10 @@ RESIL_API int resil_log_cancel(struct resil_log *log, struct resil_reservation *
  * @param retry_at_ns  receives when it passes: now_ns with RESIL_OK; may be NULL.
  * @return RESIL_OK; RESIL_ELIMITED.
  *
- * Threads: see above. Progress: wait-free. Atomics: loads. Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  wait-free. Atomics: loads. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API int resil_log_peek(const struct resil_log *log, uint64_t now_ns, uint64_t *retry_at_ns);
 
@@ -171,9 +183,10 @@ RESIL_API int resil_log_peek(const struct resil_log *log, uint64_t now_ns, uint6
  * @param for_ns  a span; 0 = nothing changes; capped at 24 hours.
  * @param now_ns  the time.
  *
- * Threads: see above; a call that is being decided at this moment may still pass. Progress: lock-free.
- *          Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above; a call that is being decided at this moment may still pass.
+ * Progress:  lock-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API void resil_log_drain(struct resil_log *log, uint64_t for_ns, uint64_t now_ns);
 
@@ -184,49 +197,56 @@ RESIL_API void resil_log_drain(struct resil_log *log, uint64_t for_ns, uint64_t 
  * @param now_ns    the time.
  * @param snapshot  filled in.
  *
- * Threads: see above. Progress: wait-free; reads every place. Atomics: loads. Syscalls: none.
- * Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  wait-free; reads every place. Atomics: loads. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API void resil_log_snapshot(const struct resil_log *log, uint64_t now_ns,
                                   struct resil_log_snapshot *snapshot);
 
 /**
- * Changes the period while the log is in use; all calls stay noted. A call that is being decided at this moment may
- * still be judged by the old period.
+ * Changes the period while the log is in use; all calls stay noted. A call that is being decided at
+ * this moment may still be judged by the old period.
  *
  * @param log       an initialised log.
  * @param config    as in init; limit must be the same: it is the size of the memory.
  * @param why       receives one line on RESIL_EINVAL; may be NULL.
  * @param why_size  bytes at why.
- * @return RESIL_OK; RESIL_EINVAL for an illegal config or another limit. On failure nothing changes.
+ * @return RESIL_OK; RESIL_EINVAL for an illegal config or another limit. On failure nothing
+ *         changes.
  *
- * Threads: see above. Progress: wait-free. Signals: async-signal-safe: no.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  wait-free.
+ * Signals:   async-signal-safe: no.
+ * Since:     0.1
  */
 RESIL_API int resil_log_reconfigure(struct resil_log *log, const struct resil_log_config *config,
                                     char *why, size_t why_size);
 
 /**
- * Moves a log that lived through a reboot to the new clock: every call that is noted counts as of now_ns.
+ * Moves a log that lived through a reboot to the new clock: every call that is noted counts as of
+ * now_ns.
  *
  * @param log     an initialised log.
  * @param now_ns  the time on the new clock.
  *
- * Threads: nobody else may use the log; one process calls it, once. Progress: wait-free, one store per
- *          place. Syscalls: none.
- * Since:   0.1
+ * Threads:   nobody else may use the log; one process calls it, once.
+ * Progress:  wait-free, one store per place. Syscalls: none.
+ * Since:     0.1
  */
 RESIL_API void resil_log_rebase(struct resil_log *log, uint64_t now_ns);
 
 /**
- * Makes the policy: each call that enters is noted as one, whatever its cost, or is refused with RESIL_ELIMITED and
- * walk->retry_at_ns. A call that is refused further inside before anything ran is struck out, if it was the last.
+ * Makes the policy: each call that enters is noted as one, whatever its cost, or is refused with
+ * RESIL_ELIMITED and walk->retry_at_ns. A call that is refused further inside before anything ran
+ * is struck out, if it was the last.
  *
  * @param log  an initialised log. Borrowed for as long as the chain lives.
  * @return the policy. Frame words: 4.
  *
- * Threads: any. Since: 0.1
+ * Threads:   any.
+ * Since:     0.1
  */
 RESIL_API struct resil_policy resil_log_policy(struct resil_log *log);
 

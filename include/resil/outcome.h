@@ -4,9 +4,9 @@
 
 /*
  * How an attempt ended, in the one vocabulary that every policy reads: not only good or bad, but
- * whether the request can have been executed, whether the peer pushed back, and whether it was our own
- * fault. The callback chooses; resil_outcome_from_errno and resil_outcome_from_http_status choose for it
- * where the answer is known.
+ * whether the request can have been executed, whether the peer pushed back, and whether it was our
+ * own fault. The callback chooses; resil_outcome_from_errno and resil_outcome_from_http_status
+ * choose for it where the answer is known.
  *
  *   outcome    | the request was               | breaker                 | retry                  | limit
  *   -----------+-------------------------------+-------------------------+------------------------+-------
@@ -24,8 +24,8 @@
  *   CANCELLED  | abandoned by us               | neutral                 | no                     | -
  *   REFUSED    | never run: a policy said no   | neutral                 | no, unless asked for   | -
  *
- * "limit" is a limit that adapts itself. Every policy can be told to read an outcome differently by a
- * mask in its config.
+ * "limit" is a limit that adapts itself. Every policy can be told to read an outcome differently by
+ * a mask in its config.
  */
 
 #include <resil/common.h>
@@ -59,7 +59,8 @@ enum resil_outcome {
 /** How many values enum resil_outcome has. */
 #define RESIL_OUTCOMES 11
 
-/** The bit of an outcome in a mask of outcomes. A mask is never 0: 0 means the documented default. */
+/** The bit of an outcome in a mask of outcomes. A mask is never 0: 0 means the documented
+    default. */
 #define RESIL_OUTCOME_BIT(outcome) (UINT64_C(1) << (unsigned)(outcome))
 
 /** What an attempt came to: the outcome, the peer's hint, and the callback's own code. */
@@ -77,7 +78,7 @@ struct resil_result {
  *
  * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
- * Signals:   async-signal-safe.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API const char *resil_outcome_str(enum resil_outcome outcome);
@@ -85,22 +86,22 @@ RESIL_API const char *resil_outcome_str(enum resil_outcome outcome);
 /**
  * Classifies an errno value of a socket call.
  *
- * Whether anything of the request had left makes the difference between "certainly not executed" and
- * "perhaps executed": ECONNRESET before the first byte was sent is safe to repeat, after it is not.
- * ETIMEDOUT is a failed connect when nothing was sent, and a timeout otherwise.
+ * Whether anything of the request had left makes the difference between "certainly not executed"
+ * and "perhaps executed": ECONNRESET before the first byte was sent is safe to repeat, after it is
+ * not. ETIMEDOUT is a failed connect when nothing was sent, and a timeout otherwise.
  *
  * @param err   an errno value. 0 means success.
  * @param sent  true when at least one byte of the request may have been sent.
- * @return SUCCESS for 0; NOT_SENT for a connection that could not be made (or was lost before a byte
- *         was sent); FAILURE for a connection lost later; TIMEOUT for ETIMEDOUT after sending; LOCAL for
- *         EMFILE, ENFILE, ENOBUFS, ENOMEM and EADDRNOTAVAIL (no free port); PERMANENT for EACCES, EPERM,
- *         EINVAL, EAFNOSUPPORT, EPROTONOSUPPORT and EPROTO; CANCELLED for ECANCELED; NONE for EINTR,
- *         EAGAIN, EWOULDBLOCK, EINPROGRESS and EALREADY, which are no end of anything; for every other
- *         value FAILURE if sent, else NOT_SENT.
+ * @return SUCCESS for 0; NOT_SENT for a connection that could not be made (or was lost before a
+ *         byte was sent); FAILURE for a connection lost later; TIMEOUT for ETIMEDOUT after sending;
+ *         LOCAL for EMFILE, ENFILE, ENOBUFS, ENOMEM and EADDRNOTAVAIL (no free port); PERMANENT for
+ *         EACCES, EPERM, EINVAL, EAFNOSUPPORT, EPROTONOSUPPORT and EPROTO; CANCELLED for ECANCELED;
+ *         NONE for EINTR, EAGAIN, EWOULDBLOCK, EINPROGRESS and EALREADY, which are no end of
+ *         anything; for every other value FAILURE if sent, else NOT_SENT.
  *
  * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
- * Signals:   async-signal-safe.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API enum resil_outcome resil_outcome_from_errno(int err, bool sent);
@@ -108,26 +109,27 @@ RESIL_API enum resil_outcome resil_outcome_from_errno(int err, bool sent);
 /**
  * Classifies the status of an HTTP response (RFC 9110, RFC 6585, RFC 8470).
  *
- * Knows nothing of the method, so a 503 without Retry-After is FAILURE: it may come from a server that
- * died half-way. On an idempotent request that makes no difference to a retry. 408 is TIMEOUT.
+ * Knows nothing of the method, so a 503 without Retry-After is FAILURE: it may come from a server
+ * that died half-way. On an idempotent request that makes no difference to a retry. 408 is TIMEOUT.
  *
  * @param status            the status code of the response.
- * @param retry_after_text  the value of the Retry-After field, NUL-terminated, or NULL when there was none:
- *                          decimal seconds, or an HTTP-date in any of the three formats of RFC 9110 5.6.7.
- *                          Leading and trailing blanks are skipped. A text that is neither is ignored.
- *                          Names are case-sensitive, as in the RFC; the day of the week isn't checked
- *                          against the date.
+ * @param retry_after_text  the value of the Retry-After field, NUL-terminated, or NULL when there
+ *                          was none: decimal seconds, or an HTTP-date in any of the three formats
+ *                          of RFC 9110 5.6.7. Leading and trailing blanks are skipped. A text that
+ *                          is neither is ignored. Names are case-sensitive, as in the RFC; the day
+ *                          of the week isn't checked against the date.
  * @param wall_s            the wall clock in seconds since 1970-01-01 UTC, for an HTTP-date; unused
  *                          otherwise. A date that has passed is a hint of 0.
- * @param hint_ns           receives the hint as a span in ns, 0 when there is none, at most 24 hours; may be
- *                          NULL. It is set for OVERLOAD alone.
- * @return SUCCESS for 2xx and 3xx; OVERLOAD for 429, and for 503 with a Retry-After that can be read;
- *         TIMEOUT for 408; NOT_SENT for 425; PERMANENT for 501 and 505; CALLER for every other 4xx;
- *         FAILURE for every other 5xx and for anything that is no final status (below 200, above 599).
+ * @param hint_ns           receives the hint as a span in ns, 0 when there is none, at most 24
+ *                          hours; may be NULL. It is set for OVERLOAD alone.
+ * @return SUCCESS for 2xx and 3xx; OVERLOAD for 429, and for 503 with a Retry-After that can be
+ *         read; TIMEOUT for 408; NOT_SENT for 425; PERMANENT for 501 and 505; CALLER for every
+ *         other 4xx; FAILURE for every other 5xx and for anything that is no final status (below
+ *         200, above 599).
  *
  * Threads:   any, at any time.
  * Progress:  wait-free; the text is read once. Syscalls: none.
- * Signals:   async-signal-safe.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API enum resil_outcome resil_outcome_from_http_status(int status,

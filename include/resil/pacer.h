@@ -3,18 +3,19 @@
 #define RESIL_PACER_H
 
 /*
- * A pacer spaces calls out: one per period_ns / tokens, never two closer together. Nothing is saved while it is
- * idle. Calls queue up for at most wait_ns; who would have to wait longer is refused at once.
+ * A pacer spaces calls out: one per period_ns / tokens, never two closer together. Nothing is saved
+ * while it is idle. Calls queue up for at most wait_ns; who would have to wait longer is refused at
+ * once.
  *
- * The algorithm is the leaky bucket as a meter, with a bounded queue in time. (Jonathan S. Turner, "New
- * directions in communications", IEEE Communications Magazine, 1986.) One word holds the time T at which the
- * next call may start:
+ * The algorithm is the leaky bucket as a meter, with a bounded queue in time. (Jonathan S. Turner,
+ * "New directions in communications", IEEE Communications Magazine, 1986.) One word holds the time
+ * T at which the next call may start:
  *
  *     wait = max(T - now, 0);  if wait <= wait_ns:  T = max(T, now) + cost * interval
  *
- * The call after one of cost c starts c intervals later. The queue is only this word: who was told to come at
- * at_ns comes then. Time, rounding, memory and spans are those of resil/limiter.h, and so is the table of
- * calls that may overlap.
+ * The call after one of cost c starts c intervals later. The queue is only this word: who was told
+ * to come at at_ns comes then. Time, rounding, memory and spans are those of resil/limiter.h, and
+ * so is the table of calls that may overlap.
  */
 
 #include <resil/common.h>
@@ -56,12 +57,15 @@ RESIL_API int resil_pacer_init_sized(struct resil_pacer *pacer, size_t pacer_siz
  * Says whether a config is legal, and what is wrong with it.
  *
  * @param config    the config; NULL is illegal, because tokens has no default.
- * @param why       receives one line that names field, value and legal range; untouched if legal; may be NULL.
+ * @param why       receives one line that names field, value and legal range; untouched if legal;
+ *                  may be NULL.
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL.
  *
- * Threads: any. Progress: wait-free. Syscalls: none. Signals: async-signal-safe: no.
- * Since:   0.1
+ * Threads:   any.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
+ * Since:     0.1
  */
 RESIL_API int resil_pacer_config_check(const struct resil_pacer_config *config, char *why,
                                        size_t why_size);
@@ -71,8 +75,8 @@ RESIL_API int resil_pacer_config_check(const struct resil_pacer_config *config, 
  *
  * @param pacer   the caller's memory, any content.
  * @param config  copied.
- * @return RESIL_OK; RESIL_EINVAL for a NULL pacer or an illegal config (pacer untouched); RESIL_EABI when the
- *         sizes of header and library differ.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL pacer or an illegal config (pacer untouched);
+ *         RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the pacer yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
@@ -89,16 +93,18 @@ static inline int resil_pacer_init(struct resil_pacer *pacer,
  * Starts a call now or not at all.
  *
  * @param pacer        an initialised pacer.
- * @param cost         how many intervals the next call stays away, 1 to what the pace gives in a minute (always
- *                     at least 1); 0 = 1.
+ * @param cost         how many intervals the next call stays away, 1 to what the pace gives in a
+ *                     minute (always at least 1); 0 = 1.
  * @param now_ns       the time.
- * @param retry_at_ns  receives, with RESIL_ELIMITED alone, when the next call can start; may be NULL.
- * @return RESIL_OK; RESIL_ELIMITED when the call before is too near, or calls wait; RESIL_ECOST when the cost
- *         is above the maximum. A refusal takes nothing.
+ * @param retry_at_ns  receives, with RESIL_ELIMITED alone, when the next call can start; may be
+ *                     NULL.
+ * @return RESIL_OK; RESIL_ELIMITED when the call before is too near, or calls wait; RESIL_ECOST
+ *         when the cost is above the maximum. A refusal takes nothing.
  *
- * Threads: see above. Progress: lock-free. Atomics: one compare-and-swap; a refusal loads. Syscalls: none.
- * Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  lock-free. Atomics: one compare-and-swap; a refusal loads. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API int resil_pacer_acquire(struct resil_pacer *pacer, uint64_t cost, uint64_t now_ns,
                                   uint64_t *retry_at_ns);
@@ -109,12 +115,15 @@ RESIL_API int resil_pacer_acquire(struct resil_pacer *pacer, uint64_t cost, uint
  * @param pacer        an initialised pacer.
  * @param cost         as in acquire.
  * @param now_ns       the time.
- * @param reservation  receives the receipt: wait until at_ns, then run, or cancel. After RESIL_ELIMITED at_ns says
- *                     when the place would have come, and there is nothing to cancel.
+ * @param reservation  receives the receipt: wait until at_ns, then run, or cancel. After
+ *                     RESIL_ELIMITED at_ns says when the place would have come, and there is
+ *                     nothing to cancel.
  * @return RESIL_OK; RESIL_ELIMITED when the wait would exceed config.wait_ns; RESIL_ECOST.
  *
- * Threads: see above. Progress: lock-free. Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  lock-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API int resil_pacer_reserve(struct resil_pacer *pacer, uint64_t cost, uint64_t now_ns,
                                   struct resil_reservation *reservation);
@@ -127,9 +136,10 @@ RESIL_API int resil_pacer_reserve(struct resil_pacer *pacer, uint64_t cost, uint
  * @param now_ns       the time.
  * @return RESIL_OK; RESIL_ELATE: forfeited; RESIL_EINVAL when there is nothing to give back.
  *
- * Threads: see above; one reservation must not be cancelled by two threads. Progress: wait-free.
- *          Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above; one reservation must not be cancelled by two threads.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API int resil_pacer_cancel(struct resil_pacer *pacer, struct resil_reservation *reservation,
                                  uint64_t now_ns);
@@ -138,25 +148,30 @@ RESIL_API int resil_pacer_cancel(struct resil_pacer *pacer, struct resil_reserva
  * Says what acquire would answer, and takes nothing.
  *
  * @param pacer, cost, now_ns  as in acquire.
- * @param retry_at_ns          receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with RESIL_ECOST; may be
- *                             NULL.
+ * @param retry_at_ns          receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with
+ *                             RESIL_ECOST; may be NULL.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.
  *
- * Threads: see above. Progress: lock-free. Atomics: loads. Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  lock-free. Atomics: loads. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API int resil_pacer_peek(const struct resil_pacer *pacer, uint64_t cost, uint64_t now_ns,
                                uint64_t *retry_at_ns);
 
 /**
- * Starts nothing for a while. Places already taken keep their times; a longer drain is never shortened.
+ * Starts nothing for a while. Places already taken keep their times; a longer drain is never
+ * shortened.
  *
  * @param pacer   an initialised pacer.
  * @param for_ns  a span; 0 = nothing changes; capped at 24 hours.
  * @param now_ns  the time.
  *
- * Threads: see above. Progress: lock-free. Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  lock-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API void resil_pacer_drain(struct resil_pacer *pacer, uint64_t for_ns, uint64_t now_ns);
 
@@ -167,52 +182,59 @@ RESIL_API void resil_pacer_drain(struct resil_pacer *pacer, uint64_t for_ns, uin
  * @param now_ns    the time.
  * @param snapshot  filled in.
  *
- * Threads: see above. Progress: lock-free. Atomics: loads. Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  lock-free. Atomics: loads. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API void resil_pacer_snapshot(const struct resil_pacer *pacer, uint64_t now_ns,
                                     struct resil_pacer_snapshot *snapshot);
 
 /**
- * Changes the pace while the pacer is in use. Places already taken keep their times; what is queued is worked
- * off at the faster of the two paces.
+ * Changes the pace while the pacer is in use. Places already taken keep their times; what is queued
+ * is worked off at the faster of the two paces.
  *
  * @param pacer   an initialised pacer.
  * @param config  as in init.
  * @param now_ns  the time: the new pace counts from here.
- * @return RESIL_OK; RESIL_EINVAL for an illegal config; RESIL_EBUSY while another reconfigure runs. On failure
- *         nothing changes.
+ * @return RESIL_OK; RESIL_EINVAL for an illegal config; RESIL_EBUSY while another reconfigure runs.
+ *         On failure nothing changes.
  *
- * Threads:  see above.
- * Progress: lock-free for all others; a process that is killed inside leaves it EBUSY until a rebase.
- * Signals:  async-signal-safe: no.
- * Since:    0.1
+ * Threads:   see above.
+ * Progress:  lock-free for all others; a process that is killed inside leaves it EBUSY until a
+ *            rebase.
+ * Signals:   async-signal-safe: no.
+ * Since:     0.1
  */
 RESIL_API int resil_pacer_reconfigure(struct resil_pacer *pacer,
                                       const struct resil_pacer_config *config, uint64_t now_ns);
 
 /**
- * Moves a pacer that lived through a reboot to the new clock: the next call starts one interval after now_ns.
+ * Moves a pacer that lived through a reboot to the new clock: the next call starts one interval
+ * after now_ns.
  *
  * @param pacer   an initialised pacer.
  * @param now_ns  the time on the new clock.
  *
- * Threads: nobody else may use the pacer; one process calls it, once. Progress: wait-free. Syscalls: none.
- * Since:   0.1
+ * Threads:   nobody else may use the pacer; one process calls it, once.
+ * Progress:  wait-free. Syscalls: none.
+ * Since:     0.1
  */
 RESIL_API void resil_pacer_rebase(struct resil_pacer *pacer, uint64_t now_ns);
 
 /**
- * Makes the policy: each call takes a place within config.wait_ns and before its deadline, and goes on when it has
- * come; if there is none it is refused at once with RESIL_ELIMITED and walk->retry_at_ns (or RESIL_ECOST).
+ * Makes the policy: each call takes a place within config.wait_ns and before its deadline, and goes
+ * on when it has come; if there is none it is refused at once with RESIL_ELIMITED and
+ * walk->retry_at_ns (or RESIL_ECOST).
  *
- * A call that is abandoned while it waits, and one that is refused further inside before anything ran, gives its
- * place back, if it was the last.
+ * A call that is abandoned while it waits, and one that is refused further inside before anything
+ * ran, gives its place back, if it was the last.
  *
  * @param pacer  an initialised pacer. Borrowed for as long as the chain lives.
  * @return the policy. Frame words: 3.
  *
- * Threads: any. Since: 0.1
+ * Threads:   any.
+ * Since:     0.1
  */
 RESIL_API struct resil_policy resil_pacer_policy(struct resil_pacer *pacer);
 

@@ -3,10 +3,10 @@
 #define RESIL_PERMIT_H
 
 /*
- * What acquire grants and record takes back: one guarded call. A permit carries the generation of the state
- * that granted it, so that a result that comes too late can't decide a newer state, and it is spent by the
- * first report. It is a plain value in the caller's memory: dropping it without a report is safe, as a
- * probe is given back by its lease and other permits hold nothing.
+ * What acquire grants and record takes back: one guarded call. A permit carries the generation of
+ * the state that granted it, so that a result that comes too late can't decide a newer state, and
+ * it is spent by the first report. It is a plain value in the caller's memory: dropping it without
+ * a report is safe, as a probe is given back by its lease and other permits hold nothing.
  *
  * A permit belongs to one call; it is used by one thread at a time. Don't copy it.
  */

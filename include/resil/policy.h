@@ -3,8 +3,8 @@
 #define RESIL_POLICY_H
 
 /*
- * A policy: one mechanism seen by a chain, as a table of functions. The library's own policies are such
- * tables, and a program can write its own; most need two functions.
+ * A policy: one mechanism seen by a chain, as a table of functions. The library's own policies are
+ * such tables, and a program can write its own; most need two functions.
  *
  *               admit                              settle
  *   outermost  ------->  policy 0  ------------------------->  result of the call
@@ -14,16 +14,16 @@
  *                           |                       ^
  *                           +----->  callback  -----+
  *
- * On the way in every policy is asked to admit the call, outermost first. On the way out the policies
- * inside of the point where the walk turned are asked to settle the result, innermost first. A policy that
- * refused or answered is itself not asked again: it holds nothing. A policy whose admit passed gets
- * exactly one of: a settle that doesn't answer AGAIN (for a kind of result that its flags name; for another
- * kind, nothing), or abandon.
+ * On the way in every policy is asked to admit the call, outermost first. On the way out the
+ * policies inside of the point where the walk turned are asked to settle the result, innermost
+ * first. A policy that refused or answered is itself not asked again: it holds nothing. A policy
+ * whose admit passed gets exactly one of: a settle that doesn't answer AGAIN (for a kind of result
+ * that its flags name; for another kind, nothing), or abandon.
  *
- * What every function gets: self, its object; frame, words of its own in this call (ops.frame_words of
- * them); walk, what it may read and write. Without an admit function the frame is zeroed when the call
- * enters the policy; with one the frame holds rubbish and admit initialises it. A policy that is inside a
- * retry is entered once per attempt.
+ * What every function gets: self, its object; frame, words of its own in this call (ops.frame_words
+ * of them); walk, what it may read and write. Without an admit function the frame is zeroed when
+ * the call enters the policy; with one the frame holds rubbish and admit initialises it. A policy
+ * that is inside a retry is entered once per attempt.
  *
  * A function may not block, and may not step, report to or cancel the call it works for. It may run
  * another chain.
@@ -38,7 +38,8 @@
 RESIL_BEGIN_DECLS
 
 /**
- * What a policy function answers; a value below 0 from admit or resume is a refusal (RESIL_EOPEN, ...).
+ * What a policy function answers; a value below 0 from admit or resume is a refusal (RESIL_EOPEN,
+ * ...).
  *
  * From admit and resume:
  *   PASS     go on
@@ -73,12 +74,12 @@ enum resil_verdict {
 };
 
 /**
- * What the functions of a policy read and write: the state of one way through the chain. Fields marked out
- * are theirs to set.
+ * What the functions of a policy read and write: the state of one way through the chain. Fields
+ * marked out are theirs to set.
  */
 struct resil_walk {
-    /** number and deadline_ns are those of the attempt to come, or of the last one. A policy may bring
-        deadline_ns forward in admit; it puts it back in settle and abandon. */
+    /** number and deadline_ns are those of the attempt to come, or of the last one. A policy may
+        bring deadline_ns forward in admit; it puts it back in settle and abandon. */
     struct resil_attempt attempt;
     /** settle: the result. Out with ANSWER and CHANGED. */
     struct resil_result result;
@@ -98,15 +99,17 @@ struct resil_walk {
 /** A policy function. Returns an enum resil_verdict or, from admit and resume, a refusal. */
 typedef int resil_policy_op(void *self, uint64_t *frame, struct resil_walk *walk);
 
-/** The kinds of result that settle wants to be asked for. CALLER, OVERLOAD, ... are failures here. */
+/** The kinds of result that settle wants to be asked for. CALLER, OVERLOAD, ... are failures
+    here. */
 #define RESIL_ON_SUCCESS 1u
 #define RESIL_ON_FAILURE 2u
 #define RESIL_ON_REFUSED 4u
 #define RESIL_ON_ALL     7u
 
 /**
- * The inside of this policy may run several times at once, each time with frames of its own (a hedge). Such a
- * policy forks when its admit answers ARMED; from then on its settle must answer HOLD. At most one in a chain.
+ * The inside of this policy may run several times at once, each time with frames of its own (a
+ * hedge). Such a policy forks when its admit answers ARMED; from then on its settle must answer
+ * HOLD. At most one in a chain.
  */
 #define RESIL_FORKS 8u
 
@@ -121,9 +124,10 @@ struct resil_policy_ops {
     resil_policy_op *resume; /* after WAIT; NULL = admit is called again */
     resil_policy_op *settle;
 
-    /** The inside was torn down, and this frame with it, in admit's WAIT or after its PASS: give everything
-        back. walk->result.outcome says why: TIMEOUT (it was running), CANCELLED (by the caller, or a hedge
-        that lost), REFUSED (nothing was running). The return value is not read. */
+    /** The inside was torn down, and this frame with it, in admit's WAIT or after its PASS: give
+        everything back. walk->result.outcome says why: TIMEOUT (it was running), CANCELLED (by
+        the caller, or a hedge that lost), REFUSED (nothing was running). The return value is not
+        read. */
     resil_policy_op *abandon;
     resil_policy_op *timer;
 
@@ -156,8 +160,8 @@ RESIL_API uint64_t resil_walk_random(struct resil_walk *walk);
  * @param walk  the walk that the policy function was given.
  * @param arg   receives the argument for the function.
  * @return the function to call from any thread, any number of times, until resume or abandon was
- *         called; NULL when nobody can be woken (an event loop that gave no request->wake): the policy then
- *         sets walk->wake_ns to look again.
+ *         called; NULL when nobody can be woken (an event loop that gave no request->wake): the
+ *         policy then sets walk->wake_ns to look again.
  *
  * Threads:   the thread that drives the call.
  * Progress:  wait-free. Syscalls: none; the function makes one in blocking code.

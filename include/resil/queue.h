@@ -85,8 +85,8 @@ struct resil_queue_config {
 #define RESIL_TICKET_ALIAS_
 #endif
 
-/** A place in the queue, in the caller's memory. Zero it, set the first three fields, enter. Must not
-    move while it is in the queue. */
+/** A place in the queue, in the caller's memory. Zero it, set the first three fields, enter. Must
+    not move while it is in the queue. */
 struct RESIL_TICKET_ALIAS_ resil_ticket {
     resil_wake_fn *wake; /* called when there is something to confirm; NULL = poll */
     void *wake_arg;      /* handed to wake */
@@ -130,12 +130,13 @@ struct resil_queue_snapshot {
  * Checks a config without using it.
  *
  * @param config    NULL = all defaults, which are fine.
- * @param why       receives one line that names the field, its value and the range; untouched on success; may be
- *                  NULL.
+ * @param why       receives one line that names the field, its value and the range; untouched on
+ *                  success; may be NULL.
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL when a field is out of range.
  *
- * Threads:   any, at any time. Progress: wait-free. Syscalls: none.
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
@@ -155,9 +156,9 @@ RESIL_API int resil_queue_init_sized(struct resil_queue *queue, size_t queue_siz
  * @param queue     the caller's memory, any content. Not in a mapping that other processes use.
  * @param bulkhead  an initialised bulkhead. Borrowed: must outlive the queue.
  * @param config    copied; NULL = all defaults.
- * @return RESIL_OK; RESIL_EINVAL for a NULL queue, a NULL bulkhead or one that isn't initialised, or a
- *         field out of range; RESIL_EABI when the sizes of header and library differ. On failure the
- *         memory is untouched.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL queue, a NULL bulkhead or one that isn't initialised,
+ *         or a field out of range; RESIL_EABI when the sizes of header and library differ. On
+ *         failure the memory is untouched.
  *
  * Threads:   nobody else may use the queue yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
@@ -176,8 +177,8 @@ static inline int resil_queue_init(struct resil_queue *queue, struct resil_bulkh
  *
  * @param queue  an initialised queue.
  * @return RESIL_OK: the memory is free for other use, and a chain that is built over it is refused;
- *         RESIL_EBUSY while a ticket is in the queue or has a grant to confirm: nothing was changed;
- *         RESIL_EINVAL for a NULL queue or one that isn't initialised (or has ended).
+ *         RESIL_EBUSY while a ticket is in the queue or has a grant to confirm: nothing was
+ *         changed; RESIL_EINVAL for a NULL queue or one that isn't initialised (or has ended).
  *
  * Threads:   nobody may be in another call on the queue.
  * Progress:  wait-free. Syscalls: none.
@@ -193,8 +194,8 @@ RESIL_API int resil_queue_fini(struct resil_queue *queue);
  * has come, then resil_queue_confirm; or resil_queue_leave at any time.
  *
  * @param queue   an initialised queue.
- * @param ticket  the caller's memory, zeroed but for wake, wake_arg and until_ns. Reusable as it is once it is
- *                outside again, but set until_ns anew.
+ * @param ticket  the caller's memory, zeroed but for wake, wake_arg and until_ns. Reusable as it is
+ *                once it is outside again, but set until_ns anew.
  * @param now_ns  the time; used only where the call has to wait.
  * @return RESIL_OK: a permit, to be given back with resil_queue_release, the ticket is not needed;
  *         RESIL_WAIT: in the queue;
@@ -202,8 +203,8 @@ RESIL_API int resil_queue_fini(struct resil_queue *queue);
  *         RESIL_EINVAL: the ticket is in a queue already.
  *
  * Threads:   see the table above. wake may be called before this returns.
- * Progress:  a free permit and no waiters, or a full FIFO queue: lock-free, one read-modify-write at most.
- *            Otherwise Blocking: see above. Syscalls: none but what wake functions make.
+ * Progress:  a free permit and no waiters, or a full FIFO queue: lock-free, one read-modify-write
+ *            at most. Otherwise Blocking: see above. Syscalls: none but what wake functions make.
  * Ordering:  acquire, as resil_bulkhead_acquire.
  * Signals:   async-signal-safe: no.
  * Ownership: the ticket must stay in place until confirm answers something else than RESIL_WAIT, or
@@ -260,8 +261,8 @@ RESIL_API int resil_queue_leave(struct resil_queue *queue, struct resil_ticket *
  * @return RESIL_OK; RESIL_EINVAL when nothing is in flight: see resil_bulkhead_release.
  *
  * Threads:   see the table above.
- * Progress:  lock-free; never spins for the lock. Atomics: one read-modify-write while nobody waits.
- *            Syscalls: none but what wake functions make.
+ * Progress:  lock-free; never spins for the lock. Atomics: one read-modify-write while nobody
+ *            waits. Syscalls: none but what wake functions make.
  * Ordering:  release, as resil_bulkhead_release.
  * Signals:   async-signal-safe: yes, if the wake functions are.
  * Since:     0.1
@@ -275,7 +276,8 @@ RESIL_API int resil_queue_release(struct resil_queue *queue);
  * @param queue  an initialised queue.
  *
  * Threads:   see the table above.
- * Progress:  as resil_queue_release. Signals: as resil_queue_release.
+ * Progress:  as resil_queue_release.
+ * Signals:   as resil_queue_release.
  * Since:     0.1
  */
 RESIL_API void resil_queue_wake(struct resil_queue *queue);
@@ -306,8 +308,8 @@ RESIL_API int resil_queue_snapshot(const struct resil_queue *queue,
  * off).
  *
  * @param queue  an initialised queue. Borrowed: must outlive every chain that holds the policy.
- * @return the policy, named "queue"; it needs 7 frame words. resil_chain_init refuses it when the queue is not
- *         initialised.
+ * @return the policy, named "queue"; it needs 7 frame words. resil_chain_init refuses it when the
+ *         queue is not initialised.
  *
  * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.

@@ -3,8 +3,9 @@
 #define RESIL_RESERVATION_H
 
 /*
- * What the limits of calls over time (limiter, pacer, window, log) have in common: the receipt for what was
- * taken, and the words behind the limiter and the pacer, which share one algorithm (see resil/limiter.h).
+ * What the limits of calls over time (limiter, pacer, window, log) have in common: the receipt for
+ * what was taken, and the words behind the limiter and the pacer, which share one algorithm (see
+ * resil/limiter.h).
  */
 
 #include <resil/common.h>

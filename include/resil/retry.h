@@ -95,7 +95,8 @@ struct resil_retry_question {
  * @return RESIL_OK; RESIL_EINVAL when a field (of the backoff too) is out of range, when the budget
  *         isn't initialised, or for unlimited attempts with neither a delay nor a budget.
  *
- * Threads:   any, at any time. Progress: wait-free. Syscalls: none.
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
@@ -141,8 +142,8 @@ static inline int resil_retry_init(struct resil_retry *retry,
  *         the wait would reach the deadline; RESIL_EBUDGET when the budget is empty; RESIL_EINVAL
  *         for a NULL argument or a retry that is not initialised.
  *
- * Threads:   any, on different progress. Progress: lock-free, wait-free without a budget. Syscalls:
- *            none.
+ * Threads:   any, on different progress.
+ * Progress:  lock-free, wait-free without a budget. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
@@ -164,7 +165,8 @@ RESIL_API int resil_retry_next(const struct resil_retry *retry,
  * @param retry  initialised; borrowed, must outlive the chain.
  * @return the policy, for resil_chain_init; 2 frame words.
  *
- * Threads:   any. Progress: wait-free. Syscalls: none.
+ * Threads:   any.
+ * Progress:  wait-free. Syscalls: none.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_retry_policy(struct resil_retry *retry);

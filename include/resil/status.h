@@ -52,7 +52,7 @@ static inline bool resil_status_is_refusal(int status)
  *
  * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
- * Signals:   async-signal-safe.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API const char *resil_status_str(int status);

@@ -3,15 +3,15 @@
 #define RESIL_TIMEOUT_H
 
 /*
- * A limit on the time of everything inside of it: around a retry it bounds all attempts and the waiting
- * between them, inside of a retry each attempt alone.
+ * A limit on the time of everything inside of it: around a retry it bounds all attempts and the
+ * waiting between them, inside of a retry each attempt alone.
  *
  *     attempt.deadline_ns = min(attempt.deadline_ns, now + timeout_ns)      on the way in; put back on the way out
  *
- * The callback is told the deadline and must obey it: no library can interrupt a blocking call from outside
- * without breaking it. An event loop is woken at the deadline and told to ABORT. Either way a result that comes
- * with the deadline or after it counts as TIMEOUT, for the policies and in the report (report.late_success
- * tells of a success that came too late).
+ * The callback is told the deadline and must obey it: no library can interrupt a blocking call from
+ * outside without breaking it. An event loop is woken at the deadline and told to ABORT. Either way
+ * a result that comes with the deadline or after it counts as TIMEOUT, for the policies and in the
+ * report (report.late_success tells of a success that came too late).
  *
  *                | init | reconfigure | in a chain
  *   init         |  no  |     no      |    no
@@ -42,8 +42,9 @@ RESIL_API int resil_timeout_init_sized(struct resil_timeout *timeout, size_t tim
  *
  * @param timeout  the caller's memory, any content.
  * @param config   NULL = all defaults. Not kept.
- * @return RESIL_OK; RESIL_EINVAL for a NULL timeout or a value out of range (resil_timeout_config_check names
- *         it); RESIL_EABI when the sizes of header and library differ.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL timeout or a value out of range
+ *         (resil_timeout_config_check names it); RESIL_EABI when the sizes of header and library
+ *         differ.
  *
  * Threads:   nobody else may use the timeout yet.
  * Progress:  wait-free. Syscalls: none.
@@ -64,7 +65,8 @@ static inline int resil_timeout_init(struct resil_timeout *timeout,
  * @param why_size  bytes at why.
  * @return RESIL_OK (why untouched); RESIL_EINVAL.
  *
- * Threads:   any. Progress: wait-free. Syscalls: none.
+ * Threads:   any.
+ * Progress:  wait-free. Syscalls: none.
  * Since:     0.1
  */
 RESIL_API int resil_timeout_config_check(const struct resil_timeout_config *config, char *why,
@@ -77,7 +79,8 @@ RESIL_API int resil_timeout_config_check(const struct resil_timeout_config *conf
  * @param config   not NULL. Not kept.
  * @return RESIL_OK; RESIL_EINVAL for a NULL argument or a value out of range: nothing was changed.
  *
- * Threads:   any, at any time after init. Progress: wait-free. Syscalls: none.
+ * Threads:   any, at any time after init.
+ * Progress:  wait-free. Syscalls: none.
  * Since:     0.1
  */
 RESIL_API int resil_timeout_reconfigure(struct resil_timeout *timeout,
@@ -89,7 +92,8 @@ RESIL_API int resil_timeout_reconfigure(struct resil_timeout *timeout,
  * @param timeout  an initialised timeout. Borrowed: must outlive the chain.
  * @return the policy, "timeout".
  *
- * Threads:   any. Progress: wait-free.
+ * Threads:   any.
+ * Progress:  wait-free.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_timeout_policy(struct resil_timeout *timeout);

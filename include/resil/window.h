@@ -3,31 +3,35 @@
 #define RESIL_WINDOW_H
 
 /*
- * A limit on the number of calls per period, without saving: the sliding window counter. Time is cut into
- * windows of period_ns; the last window counts with the share of it that still lies within one period.
- * (Known from proxies: Julien Desgats, "How we built rate limiting capable of scaling to millions of
- * domains", Cloudflare, 2017.)
+ * A limit on the number of calls per period, without saving: the sliding window counter. Time is
+ * cut into windows of period_ns; the last window counts with the share of it that still lies within
+ * one period. (Known from proxies: Julien Desgats, "How we built rate limiting capable of scaling
+ * to millions of domains", Cloudflare, 2017.)
  *
  *     |--- window i-1: before ---|--- window i: count ---|
  *                     |<---- period_ns ---->| now
  *     passes  <=>  before * left / period + count + cost <= limit        left: of window i, at now
  *
- * How exact it is. In a window of the grid never more than limit are granted. The estimate takes the calls of
- * the last window for evenly spread; so over any span of one period (not on the grid) up to 2 * limit - 1 can
- * be granted in the worst case, a full burst at the very end of one window and an even trickle after it; over
- * n periods never more than (n + 1) * limit. For exactness within every period take resil/log.h or
- * resil/limiter.h. Calls that do come evenly are counted right to within one.
+ * How exact it is. In a window of the grid never more than limit are granted. The estimate takes
+ * the calls of the last window for evenly spread; so over any span of one period (not on the grid)
+ * up to 2 * limit - 1 can be granted in the worst case, a full burst at the very end of one window
+ * and an even trickle after it; over n periods never more than (n + 1) * limit. For exactness
+ * within every period take resil/log.h or resil/limiter.h. Calls that do come evenly are counted
+ * right to within one.
  *
- * Ours: window number and both counts are one word, so a grant is one compare-and-swap and no call falls
- * between two windows; tokens can be given back as long as they count, not only the last ones.
+ * Ours: window number and both counts are one word, so a grant is one compare-and-swap and no call
+ * falls between two windows; tokens can be given back as long as they count, not only the last
+ * ones.
  *
- * Time: an older now never loosens: it counts as the start of the newest window. A state that is further ahead
- * than a minute (and one window) counts as due: the clock was set back. The number of a window is kept modulo
- * 2^b; b is 62 minus twice the bits of the limit (22 for a million, 42 for a thousand). After an idle time
- * of just under a multiple of 2^b periods, calls may be refused without need for at most one 256th of that
- * time; if that 256th is less than a minute, it is also how old a told time may be.
+ * Time: an older now never loosens: it counts as the start of the newest window. A state that is
+ * further ahead than a minute (and one window) counts as due: the clock was set back. The number of
+ * a window is kept modulo 2^b; b is 62 minus twice the bits of the limit (22 for a million, 42 for
+ * a thousand). After an idle time of just under a multiple of 2^b periods, calls may be refused
+ * without need for at most one 256th of that time; if that 256th is less than a minute, it is also
+ * how old a told time may be.
  *
- * Memory: plain words; may lie in a MAP_SHARED mapping. Which calls may overlap: see resil/limiter.h.
+ * Memory: plain words; may lie in a MAP_SHARED mapping. Which calls may overlap: see
+ * resil/limiter.h.
  */
 
 #include <resil/common.h>
@@ -81,12 +85,15 @@ RESIL_API int resil_window_init_sized(struct resil_window *window, size_t window
  * Says whether a config is legal, and what is wrong with it.
  *
  * @param config    the config; NULL is illegal, because limit has no default.
- * @param why       receives one line that names field, value and legal range; untouched if legal; may be NULL.
+ * @param why       receives one line that names field, value and legal range; untouched if legal;
+ *                  may be NULL.
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL.
  *
- * Threads: any. Progress: wait-free. Syscalls: none. Signals: async-signal-safe: no.
- * Since:   0.1
+ * Threads:   any.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
+ * Since:     0.1
  */
 RESIL_API int resil_window_config_check(const struct resil_window_config *config, char *why,
                                         size_t why_size);
@@ -96,8 +103,8 @@ RESIL_API int resil_window_config_check(const struct resil_window_config *config
  *
  * @param window  the caller's memory, any content.
  * @param config  copied.
- * @return RESIL_OK; RESIL_EINVAL for a NULL window or an illegal config (window untouched); RESIL_EABI when the
- *         sizes of header and library differ.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL window or an illegal config (window untouched);
+ *         RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the window yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
@@ -116,14 +123,15 @@ static inline int resil_window_init(struct resil_window *window,
  * @param window       an initialised window.
  * @param cost         what it counts for, 1 to limit; 0 = 1.
  * @param now_ns       the time.
- * @param retry_at_ns  receives, with RESIL_ELIMITED alone, the first time at which the same call would pass if nobody
- *                     else is counted; may be NULL.
- * @return RESIL_OK; RESIL_ELIMITED; RESIL_ECOST when the cost exceeds the limit. A refusal counts nothing.
+ * @param retry_at_ns  receives, with RESIL_ELIMITED alone, the first time at which the same call
+ *                     would pass if nobody else is counted; may be NULL.
+ * @return RESIL_OK; RESIL_ELIMITED; RESIL_ECOST when the cost exceeds the limit. A refusal counts
+ *         nothing.
  *
  * Threads:   see above.
  * Progress:  lock-free. Atomics: one compare-and-swap; a refusal only loads. Syscalls: none.
  * Ordering:  acquire and release on success.
- * Signals:   async-signal-safe.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API int resil_window_acquire(struct resil_window *window, uint64_t cost, uint64_t now_ns,
@@ -133,12 +141,14 @@ RESIL_API int resil_window_acquire(struct resil_window *window, uint64_t cost, u
  * As acquire, with a receipt for cancel. A window knows no future: there is no wait.
  *
  * @param window, cost, now_ns  as in acquire.
- * @param reservation           receives the receipt; at_ns is now_ns, or after RESIL_ELIMITED when the call would
- *                              pass.
+ * @param reservation           receives the receipt; at_ns is now_ns, or after RESIL_ELIMITED when
+ *                              the call would pass.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.
  *
- * Threads: see above. Progress: lock-free. Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  lock-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API int resil_window_reserve(struct resil_window *window, uint64_t cost, uint64_t now_ns,
                                    struct resil_reservation *reservation);
@@ -149,12 +159,13 @@ RESIL_API int resil_window_reserve(struct resil_window *window, uint64_t cost, u
  * @param window       the window that counted it.
  * @param reservation  what reserve filled in; spent by this call whatever it returns.
  * @param now_ns       the time.
- * @return RESIL_OK; RESIL_ELATE when it no longer counts, or the window was reconfigured since; RESIL_EINVAL when
- *         there is nothing to give back.
+ * @return RESIL_OK; RESIL_ELATE when it no longer counts, or the window was reconfigured since;
+ *         RESIL_EINVAL when there is nothing to give back.
  *
- * Threads: see above; one reservation must not be cancelled by two threads. Progress: lock-free.
- *          Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above; one reservation must not be cancelled by two threads.
+ * Progress:  lock-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API int resil_window_cancel(struct resil_window *window,
                                   struct resil_reservation *reservation, uint64_t now_ns);
@@ -163,27 +174,30 @@ RESIL_API int resil_window_cancel(struct resil_window *window,
  * Says what acquire would answer, and counts nothing.
  *
  * @param window, cost, now_ns  as in acquire.
- * @param retry_at_ns           receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with RESIL_ECOST; may be
- *                              NULL.
+ * @param retry_at_ns           receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with
+ *                              RESIL_ECOST; may be NULL.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.
  *
- * Threads: see above. Progress: lock-free. Atomics: loads. Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  lock-free. Atomics: loads. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API int resil_window_peek(const struct resil_window *window, uint64_t cost, uint64_t now_ns,
                                 uint64_t *retry_at_ns);
 
 /**
- * Lets nothing pass for a while: what to do after a 429. What is counted stays counted; a longer drain is never
- * shortened.
+ * Lets nothing pass for a while: what to do after a 429. What is counted stays counted; a longer
+ * drain is never shortened.
  *
  * @param window  an initialised window.
  * @param for_ns  a span; 0 = nothing changes; capped at 24 hours.
  * @param now_ns  the time.
  *
- * Threads: see above; a call that is being decided at this moment may still pass. Progress: lock-free.
- *          Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above; a call that is being decided at this moment may still pass.
+ * Progress:  lock-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API void resil_window_drain(struct resil_window *window, uint64_t for_ns, uint64_t now_ns);
 
@@ -194,8 +208,10 @@ RESIL_API void resil_window_drain(struct resil_window *window, uint64_t for_ns, 
  * @param now_ns    the time.
  * @param snapshot  filled in.
  *
- * Threads: see above. Progress: lock-free. Atomics: loads. Syscalls: none. Signals: async-signal-safe.
- * Since:   0.1
+ * Threads:   see above.
+ * Progress:  lock-free. Atomics: loads. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
  */
 RESIL_API void resil_window_snapshot(const struct resil_window *window, uint64_t now_ns,
                                      struct resil_window_snapshot *snapshot);
@@ -203,45 +219,48 @@ RESIL_API void resil_window_snapshot(const struct resil_window *window, uint64_t
 /**
  * Changes limit and period while the window is in use.
  *
- * With the same period both counts stay. With another one, what counts now (the estimate, rounded up) is
- * counted in the first new window. Neither is ever more than the new limit: nobody pays for longer than two
- * periods.
+ * With the same period both counts stay. With another one, what counts now (the estimate, rounded
+ * up) is counted in the first new window. Neither is ever more than the new limit: nobody pays for
+ * longer than two periods.
  *
  * @param window  an initialised window.
  * @param config  as in init.
  * @param now_ns  the time.
- * @return RESIL_OK; RESIL_EINVAL for an illegal config; RESIL_EBUSY while another reconfigure runs. On failure
- *         nothing changes.
+ * @return RESIL_OK; RESIL_EINVAL for an illegal config; RESIL_EBUSY while another reconfigure runs.
+ *         On failure nothing changes.
  *
- * Threads:  see above.
- * Progress: lock-free for all others; a process that is killed inside leaves it EBUSY until a rebase.
- * Signals:  async-signal-safe: no.
- * Since:    0.1
+ * Threads:   see above.
+ * Progress:  lock-free for all others; a process that is killed inside leaves it EBUSY until a
+ *            rebase.
+ * Signals:   async-signal-safe: no.
+ * Since:     0.1
  */
 RESIL_API int resil_window_reconfigure(struct resil_window *window,
                                        const struct resil_window_config *config, uint64_t now_ns);
 
 /**
- * Moves a window that lived through a reboot to the new clock: it is full, as if all had been granted at now_ns.
- * One that never counted anything stays empty.
+ * Moves a window that lived through a reboot to the new clock: it is full, as if all had been
+ * granted at now_ns. One that never counted anything stays empty.
  *
  * @param window  an initialised window.
  * @param now_ns  the time on the new clock.
  *
- * Threads: nobody else may use the window; one process calls it, once. Progress: wait-free. Syscalls: none.
- * Since:   0.1
+ * Threads:   nobody else may use the window; one process calls it, once.
+ * Progress:  wait-free. Syscalls: none.
+ * Since:     0.1
  */
 RESIL_API void resil_window_rebase(struct resil_window *window, uint64_t now_ns);
 
 /**
- * Makes the policy: each call that enters counts for request->cost (0 = 1), or is refused with RESIL_ELIMITED and
- * walk->retry_at_ns, or with RESIL_ECOST. A call that is refused further inside before anything ran is taken out of
- * the count again.
+ * Makes the policy: each call that enters counts for request->cost (0 = 1), or is refused with
+ * RESIL_ELIMITED and walk->retry_at_ns, or with RESIL_ECOST. A call that is refused further inside
+ * before anything ran is taken out of the count again.
  *
  * @param window  an initialised window. Borrowed for as long as the chain lives.
  * @return the policy. Frame words: 2.
  *
- * Threads: any. Since: 0.1
+ * Threads:   any.
+ * Since:     0.1
  */
 RESIL_API struct resil_policy resil_window_policy(struct resil_window *window);
 
