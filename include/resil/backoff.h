@@ -53,23 +53,26 @@ enum resil_backoff_jitter {
 struct resil_backoff_config {
     enum resil_backoff_kind kind;
     enum resil_backoff_jitter jitter;
-    /* Before the first retry, at most: 1 ns to 24 h and up to cap_ns; 0 = 100 ms; RESIL_OFF = no
-       delay, for operations that try another peer each time. */
+
+    /** Before the first retry, at most: 1 ns to 24 h and up to cap_ns; 0 = 100 ms; RESIL_OFF = no
+        delay, for operations that try another peer each time. */
     uint64_t base_ns;
-    /* No delay exceeds it: 1 ns to 24 h; 0 = 2 s. */
+
+    /** No delay exceeds it: 1 ns to 24 h; 0 = 2 s. */
     uint64_t cap_ns;
-    /* Exponential growth from retry to retry: 110 to 1000; 0 = 200 (doubles). */
+
+    /** Exponential growth from retry to retry: 110 to 1000; 0 = 200 (doubles). */
     uint64_t factor_pct;
 };
 
 /**
- * Checks a config without using it.
+ * Says whether a config can be used, and what is wrong with it.
  *
- * @param config    NULL = all defaults, which are fine.
- * @param why       receives one line that names the field, its value and the range; untouched on
- *                  success; may be NULL.
+ * @param config    NULL = all defaults.
+ * @param why       receives one line that names the field, its value and the legal range; untouched
+ *                  on success; may be NULL.
  * @param why_size  bytes at why.
- * @return RESIL_OK; RESIL_EINVAL when a field is out of range.
+ * @return RESIL_OK; RESIL_EINVAL.
  *
  * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.

@@ -16,8 +16,8 @@
  *     |                          too many probes fail, or OVERLOAD           |
  *     +----------------------------------------------------------------------+
  *
- *     FORCED_OPEN (refuses), DISABLED (passes, records nothing) and METRICS_ONLY (passes, records, never trips)
- *     are entered and left by resil_breaker_force alone.
+ *     FORCED_OPEN (refuses), DISABLED (passes, records nothing) and METRICS_ONLY (passes, records,
+ *     never trips) are entered and left by resil_breaker_force and resil_breaker_reset alone.
  *
  * Ours differs in this: every permit carries the generation of the state that granted it, so a
  * result of an older state changes nothing; a probe that never reports is given back by its lease,
@@ -91,52 +91,87 @@ enum resil_breaker_reason {
 
 /**
  * How a breaker behaves. 0 is the default in brackets; RESIL_OFF switches a rule off where it says
- * optional. The trip rules are failure_pct, slow_pct, consecutive and failures: any of them opens
- * the breaker. They are judged after every result that counts, with integers, and "at least" (>=).
+ * optional, and where off is the default. The trip rules are failure_pct, slow_pct, consecutive and
+ * failures: any of them opens the breaker. They are judged after every result that counts, with
+ * integers, and "at least" (>=).
  */
 struct resil_breaker_config {
-    uint64_t window_ns; /* length of a time window [10 s]; 10 ms to 1 day */
-    uint64_t slices;    /* it slides by one of so many slices [10]; 1 to 32, a slice (window_ns /
-                           slices, rounded up) lasts at least 10 ms */
-    uint64_t calls;     /* instead of a time window: the last so many calls [0 = time]; 1 to 1024 */
-    /* A slice is exact up to 8 million calls and 500000 failures; then it halves its counts, which
-       keeps the shares. */
+    /** Length of a time window [10 s]; 10 ms to 1 day. */
+    uint64_t window_ns;
 
-    uint64_t failure_pct; /* trip: share of failures, percent [50], optional; 1 to 100 */
-    uint64_t calls_min;   /* both percentages need so many calls in the window [10, or calls if
-                             that is less]; 1 to 1000000, at most calls */
-    uint64_t slow_ns;     /* a call that took longer is slow [0 = none is] */
-    uint64_t slow_pct;    /* trip: share of slow calls, percent [100], optional; 1 to 100 */
-    uint64_t consecutive; /* trip: so many failures in a row [0 = off]; 1 to 1000000 */
-    uint64_t failures;    /* trip: so many failures in the window [0 = off]; 1 to 1000000 */
+    /** The window slides by one of so many slices [10]; 1 to 32. A slice (window_ns / slices,
+        rounded up) lasts at least 10 ms. It is exact up to 8 million calls and 500000 failures;
+        then it halves its counts, which keeps the shares. */
+    uint64_t slices;
 
-    uint64_t open_ns; /* how long to stay open [5 s]; 1 ns to 1 day */
-    uint64_t
-        open_factor_pct;  /* each trip before the next close multiplies it [150], 100 = constant;
-                                 100 to 1000; it stops growing at the 15th trip */
-    uint64_t open_ns_max; /* up to this, before jitter [15 s, or open_ns if that is more]; 1 ns to
-                                 1 day */
-    uint64_t jitter_pct;  /* stretches the open time by 0 to so many percent, at random [100],
-                                 optional; 1 to 1000 */
-    uint64_t hint_ns_max; /* a peer's hint beyond this is cut down to it [5 min], optional (off:
-                                 hints are not read); 1 ns to 1 day */
+    /** Instead of a time window: the last so many calls [0 = a time window]; 1 to 1024. */
+    uint64_t calls;
 
-    uint64_t probes;            /* how many calls half-open asks for [5]; 1 to 10 */
-    uint64_t probe_success_pct; /* share of them that must succeed, percent [60]; 1 to 100 */
-    uint64_t probe_lease_ns;    /* a probe that hasn't reported by then is given to another call
-                                   [10 s]; 1 ms to 1 day. Let it exceed the time-out of a call */
-    uint64_t probe_gap_ns;      /* least time between two probes [1 s], optional; 1 ns to 1 hour */
+    /** Trip: share of failures in the window, percent [50], optional; 1 to 100. */
+    uint64_t failure_pct;
 
-    uint64_t ramp_ns;        /* after closing, let calls in gradually for so long [0 = off]; 1 ns to
-                                1 day */
-    uint64_t ramp_start_pct; /* share of the calls at its begin, percent [10]; 1 to 100 */
+    /** Both percentages need so many calls in the window [10, or calls if that is less]; 1 to
+        1000000, and no more than calls. */
+    uint64_t calls_min;
 
-    uint64_t failure_mask; /* RESIL_OUTCOME_BIT of the outcomes that count as failures [FAILURE |
-                              NOT_SENT | TIMEOUT | PERMANENT]; OVERLOAD, CALLER and LOCAL can be
-                              added. SUCCESS, and CALLER outside the mask, are successes; what is
-                              neither is neutral */
-    uint64_t seed;         /* of the jitter, which is a hash of seed, generation and time [0]. Give
-                              each process its own where many trip on the same tick of a clock */
+    /** A call that took longer than this is slow [none is]; 1 ns to 1 day. RESIL_OFF = none is. */
+    uint64_t slow_ns;
+
+    /** Trip: share of slow calls in the window, percent [100], optional; 1 to 100. */
+    uint64_t slow_pct;
+
+    /** Trip: so many failures in a row [off]; 1 to 1000000. */
+    uint64_t consecutive;
+
+    /** Trip: so many failures in the window [off]; 1 to 1000000, and no more than calls. */
+    uint64_t failures;
+
+    /** How long to stay open [5 s]; 1 ns to 1 day. */
+    uint64_t open_ns;
+
+    /** Each trip before the next close multiplies open_ns by so many percent [150]; 100 (constant)
+        to 1000. It stops growing at the 15th trip. */
+    uint64_t open_factor_pct;
+
+    /** The open time grows up to this, before jitter [15 s, or open_ns if that is more]; 1 ns to 1
+        day, and no less than open_ns. */
+    uint64_t open_ns_max;
+
+    /** Stretches the open time by 0 to so many percent, at random [100], optional; 1 to 1000. */
+    uint64_t jitter_pct;
+
+    /** A peer's hint beyond this is cut down to it [5 min], optional (off: hints are not read); 1
+        ns to 1 day. */
+    uint64_t hint_ns_max;
+
+    /** How many calls half-open asks for [5]; 1 to 10. */
+    uint64_t probes;
+
+    /** Share of the probes that must succeed, percent [60], rounded up to whole probes; 1 to
+        100. */
+    uint64_t probe_success_pct;
+
+    /** A probe that hasn't reported by then is given to another call [10 s]; 1 ms to 1 day. Let it
+        exceed the time-out of a call. */
+    uint64_t probe_lease_ns;
+
+    /** Least time between two probes [1 s], optional; 1 ns to 1 hour. */
+    uint64_t probe_gap_ns;
+
+    /** After closing, let calls in gradually for so long [off]; 1 ns to 1 day. */
+    uint64_t ramp_ns;
+
+    /** Share of the calls that pass at the begin of the ramp, percent [10]; 1 to 100. */
+    uint64_t ramp_start_pct;
+
+    /** RESIL_OUTCOME_BIT of the outcomes that count as failures [FAILURE, NOT_SENT, TIMEOUT,
+        PERMANENT]; OVERLOAD, CALLER and LOCAL can be added. SUCCESS, and CALLER outside of the
+        mask, are successes; what is neither is neutral. */
+    uint64_t failure_mask;
+
+    /** Of the jitter, which is a hash of seed, generation and time [0]; any value. Give each
+        process its own where many trip on the same tick of a clock. */
+    uint64_t seed;
 };
 
 /** Private: a config, resolved. Two of them; the state word says which one holds. */
@@ -201,28 +236,53 @@ struct resil_breaker {
 
 /** What a breaker is doing, and what it has done since init. */
 struct resil_breaker_snapshot {
-    /* from one load */
+    /* from one load: these fit together */
+
+    /** NONE for a breaker that isn't initialised; then all the rest is 0. */
     enum resil_breaker_state state;
-    uint32_t generation;       /* grows by one with every transition, and wraps */
-    uint32_t probes_in_flight; /* half-open: granted and not reported; expired ones until another
-                                  call takes their place */
-    uint32_t probes_succeeded; /* half-open: of this generation */
+
+    /** Grows by one with every transition, and wraps. */
+    uint32_t generation;
+
+    /** Half-open: granted and not reported; an expired one until another call takes its place. */
+    uint32_t probes_in_flight;
+
+    /** Half-open: of this generation. */
+    uint32_t probes_succeeded;
     uint32_t probes_failed;
-    uint32_t trips; /* trips since it was last closed, at most 15 */
+
+    /** Trips since it was last closed, at most 15. */
+    uint32_t trips;
+
     /* beside it */
-    uint64_t retry_at_ns; /* open: the end of the open time, a point in time; else 0 */
-    uint64_t admit_pct;   /* closed: 100, or less during a ramp; 100 too when disabled or metrics
-                             only; else 0 */
-    uint64_t calls;       /* in the window: results that counted */
-    uint64_t failures;    /* of these */
-    uint64_t slow;        /* of these */
-    uint64_t consecutive; /* failures in a row; 0 while that rule is off */
-    /* never fall */
+
+    /** Open: the end of the open time, a point in time; else 0. */
+    uint64_t retry_at_ns;
+
+    /** Closed: 100, or less during a ramp; disabled and metrics only: 100; else 0. */
+    uint64_t admit_pct;
+
+    /** In the window: results that counted, and how many of these were failures, and slow. */
+    uint64_t calls;
+    uint64_t failures;
+    uint64_t slow;
+
+    /** Failures in a row; 0 while that rule is off. */
+    uint64_t consecutive;
+
+    /* since init; these never fall */
+
+    /** How often results opened it, and closed it. What force and reset did isn't counted. */
     uint64_t opened_total;
     uint64_t closed_total;
-    uint64_t late_total;           /* results that came too late and changed nothing */
-    uint64_t probes_granted_total; /* permits of the half-open state */
-    uint64_t probes_lost_total;    /* probes whose lease ended and whose place was granted again */
+
+    /** Results that came too late and changed nothing. */
+    uint64_t late_total;
+
+    /** Permits of the half-open state, and those of them whose lease ended and whose place was
+        granted again. */
+    uint64_t probes_granted_total;
+    uint64_t probes_lost_total;
 };
 
 /** A transition, as told to whoever made it. */
@@ -264,15 +324,17 @@ RESIL_API int resil_breaker_snapshot_sized(const struct resil_breaker *breaker, 
 /**
  * Makes a breaker: closed, empty, generation 1.
  *
- * @param breaker  the caller's memory, any content; 8-byte aligned, better 64.
- * @param config   NULL = all defaults. Not kept.
+ * In a shared mapping one process does it, once, before the others look.
+ *
+ * @param breaker  the caller's memory, any content, aligned to 8, better to 64.
+ * @param config  NULL = all defaults. Copied.
  * @return RESIL_OK; RESIL_EINVAL for a NULL breaker or a config that resil_breaker_config_check
  *         refuses; RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the breaker yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
  * Signals:   async-signal-safe: yes.
- * Ownership: the memory is the caller's; on failure it is untouched. There is no fini.
+ * Ownership: the memory stays the caller's, and is untouched on failure; there is no fini.
  * Since:     0.1
  */
 static inline int resil_breaker_init(struct resil_breaker *breaker,
@@ -293,6 +355,7 @@ static inline int resil_breaker_init(struct resil_breaker *breaker,
  *
  * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 static inline int resil_breaker_config_check(const struct resil_breaker_config *config, char *why,
@@ -310,7 +373,8 @@ static inline int resil_breaker_config_check(const struct resil_breaker_config *
  *
  * @param breaker  an initialised breaker.
  * @param now_ns   the time.
- * @param permit   receives the permit, or permit->retry_at_ns after a refusal.
+ * @param permit   receives the permit, or permit->retry_at_ns after a refusal (0 = unknown: forced
+ *                 open).
  * @return RESIL_OK; RESIL_EOPEN when the call must not be made: open, forced open, half-open
  *         without a free probe (or too soon after the last one), or held back by the ramp;
  *         RESIL_EINVAL for a NULL argument or a breaker that isn't initialised.
@@ -357,11 +421,16 @@ RESIL_API int resil_breaker_record(struct resil_breaker *breaker, struct resil_p
 /**
  * Gives a permit back without a result: as recording CANCELLED.
  *
+ * @param breaker  an initialised breaker.
+ * @param permit   as acquire granted it. resil_permit_event tells afterwards of no transition.
+ * @param now_ns   the time.
  * @return as resil_breaker_record.
  *
- * Threads:   as resil_breaker_record.
- * Progress:  as resil_breaker_record.
- * Signals:   as resil_breaker_record.
+ * Threads:   any number at once; one permit by one thread at a time.
+ * Progress:  lock-free. Syscalls: none.
+ * Ordering:  acquire and release.
+ * Signals:   async-signal-safe: yes.
+ * Ownership: the permit is spent whatever the answer.
  * Since:     0.1
  */
 RESIL_API int resil_breaker_cancel(struct resil_breaker *breaker, struct resil_permit *permit,
@@ -376,6 +445,7 @@ RESIL_API int resil_breaker_cancel(struct resil_breaker *breaker, struct resil_p
  *
  * Threads:   the thread that uses the permit.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API bool resil_permit_event(const struct resil_permit *permit,
@@ -420,9 +490,9 @@ static inline int resil_breaker_snapshot(const struct resil_breaker *breaker, ui
  *         change; RESIL_EBUSY when another caller reconfigures at this moment; RESIL_EABI when the
  *         sizes of header and library differ. On failure nothing has changed.
  *
- * Threads:   any; see the table at the top. A process that dies inside leaves EBUSY behind until
- *            rebase.
+ * Threads:   see the table at the top. A process that dies inside leaves EBUSY behind until rebase.
  * Progress:  lock-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 static inline int resil_breaker_reconfigure(struct resil_breaker *breaker,
@@ -454,9 +524,11 @@ RESIL_API int resil_breaker_force(struct resil_breaker *breaker, enum resil_brea
                                   uint64_t now_ns);
 
 /**
- * Closes a breaker with an empty window, whatever state or mode it is in. Permits out become late.
- * The counters of the snapshot stay.
+ * Closes a breaker with an empty window, whatever state or mode it is in.
  *
+ * Permits out become late. The counters of the snapshot stay. No ramp is run.
+ *
+ * @param breaker  an initialised breaker.
  * @return RESIL_OK; RESIL_EINVAL for a NULL or uninitialised breaker.
  *
  * Threads:   any number at once.
@@ -480,6 +552,7 @@ RESIL_API int resil_breaker_reset(struct resil_breaker *breaker);
  *
  * Threads:   nobody else may use the breaker.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 RESIL_API int resil_breaker_rebase(struct resil_breaker *breaker, uint64_t now_ns);
@@ -487,38 +560,48 @@ RESIL_API int resil_breaker_rebase(struct resil_breaker *breaker, uint64_t now_n
 /**
  * Names a state, for logs.
  *
+ * @param state  any value.
  * @return a static string; "unknown state" for a value that is not in the enum; never NULL.
  *
  * Threads:   any, at any time.
- * Progress:  wait-free.
+ * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API const char *resil_breaker_state_str(enum resil_breaker_state state);
 
 /**
- * A breaker as a policy of a chain, named "breaker".
+ * Makes a breaker a policy of a chain: it refuses with RESIL_EOPEN and learns every result.
  *
- * Asks for the time at the end of a successful call only if slow_ns is set or the call is a probe.
- * Learns of timeouts outside of it through abandon.
+ * The clock is read at the end of a successful call only if slow_ns is set or the call is a probe.
+ * Of a time-out outside of it the breaker learns through abandon.
  *
- * @param breaker  borrowed; must be initialised before the chain.
- * @return the policy. Frame: 2 words.
+ * @param breaker  an initialised breaker. Borrowed: must outlive every chain that holds the policy.
+ * @return the policy, named "breaker"; 2 frame words. resil_chain_init refuses it when the breaker
+ *         isn't initialised.
  *
  * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_breaker_policy(struct resil_breaker *breaker);
 
 /**
  * As resil_breaker_policy, and tells the watch's listener of the transitions that calls of this
- * policy make. (Those of other processes, of hand-made calls and of force, reset and reconfigure
- * are told to their makers alone.)
+ * policy make.
  *
- * @param watch  borrowed, with its breaker; one breaker may have many.
- * @return the policy. Frame: 2 words.
+ * Those of other processes, of hand-made calls and of force, reset and reconfigure are told to
+ * their makers alone. One breaker may have many watches.
+ *
+ * @param watch  a watch, with an initialised breaker. Borrowed: must outlive every chain that holds
+ *               the policy.
+ * @return the policy, named "breaker"; 2 frame words. resil_chain_init refuses it when the watch
+ *         has no initialised breaker.
  *
  * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_breaker_watch_policy(struct resil_breaker_watch *watch);

@@ -54,17 +54,21 @@ RESIL_BEGIN_DECLS
 
 /** All-zero is the default. */
 struct resil_budget_config {
-    /* What a success earns, in hundredths of a token: 1 to 100; 0 = 10; RESIL_OFF = nothing. */
+    /** What a success earns, in hundredths of a token: 1 to 100; 0 = 10; RESIL_OFF = nothing. */
     uint64_t share_pct;
-    /* What each min_period_ns earns: 1 to 1000 tokens; 0 = 1; RESIL_OFF = nothing. */
+
+    /** What each min_period_ns earns: 1 to 1000 tokens; 0 = 1; RESIL_OFF = nothing. */
     uint64_t min_tokens;
-    /* 1 ms to 1 h, and at least 100 us for each token; 0 = 10 s. */
+
+    /** 1 ms to 1 h, and at least 100 us for each token; 0 = 10 s. */
     uint64_t min_period_ns;
-    /* Tokens on hand at most, and in a fresh budget: 1 to 1000; 0 = 3. With 1 an OVERLOAD is never
-       retried: it costs 2. */
+
+    /** Tokens on hand at most, and in a fresh budget: 1 to 1000; 0 = 3. With 1 an OVERLOAD is never
+        retried: it costs 2. */
     uint64_t cap;
-    /* How long a balance lives without a success: 1 ms to 1 h; 0 = 10 s; RESIL_OFF = for ever.
-       Choose it longer than a call takes: a success is dated by the begin of its call. */
+
+    /** How long a balance lives without a success: 1 ms to 1 h; 0 = 10 s; RESIL_OFF = for ever.
+        Choose it longer than a call takes: a success is dated by the begin of its call. */
     uint64_t ttl_ns;
 };
 
@@ -85,8 +89,9 @@ struct resil_budget {
     uint64_t word_; /* time << 8 | generation << 1 | used; all callers write */
     uint64_t seen_; /* about when the last success was; all callers write */
     char pad_[48];
-    struct resil_budget_rules_
-        rules_[2];  /* the generation says which; reconfigure writes the other */
+
+    /* the generation says which; reconfigure writes the other */
+    struct resil_budget_rules_ rules_[2];
     uint64_t busy_; /* 1 while somebody reconfigures */
     char pad2_[56];
 };
@@ -99,11 +104,11 @@ struct resil_budget_snapshot {
 };
 
 /**
- * Checks a config without using it.
+ * Says whether a config can be used, and what is wrong with it.
  *
- * @param config    NULL = all defaults, which are fine.
- * @param why       receives one line that names the field, its value and the range; untouched on
- *                  success; may be NULL.
+ * @param config    NULL = all defaults.
+ * @param why       receives one line that names the field, its value and the legal range; untouched
+ *                  on success; may be NULL.
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL when a field is out of range, or both share_pct and min_tokens are
  *         off.
@@ -121,17 +126,19 @@ RESIL_API int resil_budget_init_sized(struct resil_budget *budget, size_t budget
                                       const struct resil_budget_config *config, size_t config_size);
 
 /**
- * Makes a full budget. In a shared mapping one process does it, once, before the others look.
+ * Makes a full budget.
+ *
+ * In a shared mapping one process does it, once, before the others look.
  *
  * @param budget  the caller's memory, any content, aligned to 8.
- * @param config  copied; NULL = all defaults.
- * @return RESIL_OK; RESIL_EINVAL for a NULL budget or a field out of range; RESIL_EABI when the
- *         sizes of header and library differ. On failure the memory is untouched.
+ * @param config  NULL = all defaults. Copied.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL budget or a config that resil_budget_config_check
+ *         refuses; RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the budget yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
  * Signals:   async-signal-safe: no.
- * Ownership: the caller keeps the memory; there is no fini.
+ * Ownership: the memory stays the caller's, and is untouched on failure; there is no fini.
  * Since:     0.1
  */
 static inline int resil_budget_init(struct resil_budget *budget,
@@ -146,7 +153,7 @@ static inline int resil_budget_init(struct resil_budget *budget,
  * @param budget  an initialised budget.
  * @param now_ns  the time; it may be the begin of the call that succeeded.
  *
- * Threads:   see the table above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free (a failed swap means that another deposit or withdrawal was made). Atomics:
  *            loads alone while the balance is full, but for one write in each sixteenth of ttl_ns;
  *            else one read-modify-write. Syscalls: none.
@@ -165,7 +172,7 @@ RESIL_API void resil_budget_deposit(struct resil_budget *budget, uint64_t now_ns
  * @return RESIL_OK: make the retry; RESIL_EBUDGET when the balance is too small: give up with the
  *         outcome that there is; RESIL_EINVAL for a budget that is NULL or not initialised.
  *
- * Threads:   see the table above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Atomics: one read-modify-write; refused: loads alone. Syscalls: none.
  * Ordering:  none.
  * Signals:   async-signal-safe: yes.
@@ -183,7 +190,7 @@ RESIL_API int resil_budget_withdraw(struct resil_budget *budget, uint64_t cost, 
  * @param snapshot  receives it.
  * @return RESIL_OK; RESIL_EINVAL for a NULL argument or a budget that is not initialised.
  *
- * Threads:   see the table above.
+ * Threads:   see the table at the top.
  * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -202,7 +209,7 @@ RESIL_API int resil_budget_snapshot(const struct resil_budget *budget, uint64_t 
  *         initialised; RESIL_EBUSY when another caller reconfigures it at this moment. On failure
  *         nothing is changed.
  *
- * Threads:   see the table above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free against deposits and withdrawals. Syscalls: none.
  * Signals:   async-signal-safe: no.
  * Since:     0.1

@@ -55,13 +55,13 @@ struct resil_bulkhead_snapshot {
 };
 
 /**
- * Checks a config without using it.
+ * Says whether a config can be used, and what is wrong with it.
  *
- * @param config    NULL = all defaults, which are fine.
- * @param why       receives one line that names the field, its value and the range; untouched on
- *                  success; may be NULL.
+ * @param config    NULL = all defaults.
+ * @param why       receives one line that names the field, its value and the legal range; untouched
+ *                  on success; may be NULL.
  * @param why_size  bytes at why.
- * @return RESIL_OK; RESIL_EINVAL when a field is out of range.
+ * @return RESIL_OK; RESIL_EINVAL.
  *
  * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
@@ -77,18 +77,19 @@ RESIL_API int resil_bulkhead_init_sized(struct resil_bulkhead *bulkhead, size_t 
                                         size_t config_size);
 
 /**
- * Makes a bulkhead with nothing in flight. In a shared mapping one process does it, once, before
- * the others look.
+ * Makes a bulkhead with nothing in flight.
+ *
+ * In a shared mapping one process does it, once, before the others look.
  *
  * @param bulkhead  the caller's memory, any content, aligned to 8.
- * @param config    copied; NULL = all defaults.
- * @return RESIL_OK; RESIL_EINVAL for a NULL bulkhead or a field out of range; RESIL_EABI when the
- *         sizes of header and library differ. On failure the memory is untouched.
+ * @param config  NULL = all defaults. Copied.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL bulkhead or a config that resil_bulkhead_config_check
+ *         refuses; RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the bulkhead yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
  * Signals:   async-signal-safe: no.
- * Ownership: the caller keeps the memory; there is no fini.
+ * Ownership: the memory stays the caller's, and is untouched on failure; there is no fini.
  * Since:     0.1
  */
 static inline int resil_bulkhead_init(struct resil_bulkhead *bulkhead,
@@ -104,7 +105,7 @@ static inline int resil_bulkhead_init(struct resil_bulkhead *bulkhead,
  * @return RESIL_OK: give the permit back with resil_bulkhead_release, from any thread or process;
  *         RESIL_EFULL when `limit` calls are in flight.
  *
- * Threads:   see the table above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free (a failed swap means that another call got in or out). Atomics: one load and
  *            one read-modify-write; refused: one load. Syscalls: none.
  * Ordering:  acquire: what was done under a permit before its release is visible to who gets it
@@ -127,7 +128,7 @@ RESIL_API int resil_bulkhead_acquire(struct resil_bulkhead *bulkhead);
  * @return RESIL_OK; RESIL_EINVAL when nothing is in flight: a bug of the caller, and the count is
  *         as before.
  *
- * Threads:   see the table above.
+ * Threads:   see the table at the top.
  * Progress:  wait-free. Atomics: one load and one read-modify-write. Syscalls: none.
  * Ordering:  release, see acquire.
  * Signals:   async-signal-safe: yes.
@@ -142,7 +143,7 @@ RESIL_API int resil_bulkhead_release(struct resil_bulkhead *bulkhead);
  * @param snapshot  receives the values.
  * @return RESIL_OK; RESIL_EINVAL for a NULL argument or a bulkhead that isn't initialised.
  *
- * Threads:   see the table above.
+ * Threads:   see the table at the top.
  * Progress:  wait-free. Atomics: one load. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -163,7 +164,7 @@ RESIL_API int resil_bulkhead_snapshot(const struct resil_bulkhead *bulkhead,
  *         out of range; RESIL_EBUSY when another reconfigure changed the limit in the same moment.
  *         Only RESIL_OK changes anything.
  *
- * Threads:   see the table above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Syscalls: none.
  * Signals:   async-signal-safe: no.
  * Since:     0.1
@@ -179,7 +180,7 @@ RESIL_API int resil_bulkhead_reconfigure(struct resil_bulkhead *bulkhead,
  *
  * @param bulkhead  an initialised bulkhead; NULL is ignored.
  *
- * Threads:   see the table above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -192,11 +193,12 @@ RESIL_API void resil_bulkhead_reset(struct resil_bulkhead *bulkhead);
  *
  * @param bulkhead  an initialised bulkhead. Borrowed: must outlive every chain that holds the
  *                  policy.
- * @return the policy, named "bulkhead"; it needs no frame words. resil_chain_init refuses it when
- *         the bulkhead is not initialised.
+ * @return the policy, named "bulkhead"; no frame words. resil_chain_init refuses it when the
+ *         bulkhead isn't initialised.
  *
  * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_bulkhead_policy(struct resil_bulkhead *bulkhead);

@@ -47,8 +47,9 @@ struct resil_lane_ {
     uint32_t decided; /* level of the policy that decided, or UINT32_MAX */
 };
 
-/** Private: words for the frames in a call. */
-#define RESIL_CALL_WORDS_ 96
+/** Private: words for the frames in a call, and those of them that a fork's lanes take. */
+#define RESIL_CALL_WORDS_  96
+#define RESIL_LANES_WORDS_ ((RESIL_LANES_MAX - 1) * sizeof(struct resil_lane_) / 8)
 
 /** One execution of a chain, less than 1 KiB. The fields are private. Needs no initialisation
     before begin and no fini after DONE. */
@@ -66,8 +67,7 @@ struct resil_call {
         uint64_t words_[RESIL_CALL_WORDS_];
         struct {
             struct resil_lane_ lanes_[RESIL_LANES_MAX - 1];
-            uint64_t
-                words_[RESIL_CALL_WORDS_ - (RESIL_LANES_MAX - 1) * sizeof(struct resil_lane_) / 8];
+            uint64_t words_[RESIL_CALL_WORDS_ - RESIL_LANES_WORDS_];
         } hedged_;
     } u_;
 };
@@ -104,8 +104,9 @@ RESIL_API int resil_call_begin_sized(struct resil_call *call, size_t call_size,
  * @return RESIL_OK; RESIL_EINVAL for a NULL call or chain; RESIL_EABI when the sizes of header and
  *         library differ.
  *
- * Threads:   see above.
+ * Threads:   one at a time for one call, see the top.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
+ * Signals:   async-signal-safe: no.
  * Ownership: on failure nothing was started.
  * Since:     0.1
  */
@@ -125,8 +126,9 @@ static inline int resil_call_begin(struct resil_call *call, const struct resil_c
  * @return RESIL_STEP_CALL, RESIL_STEP_ABORT (both: do it, then step again), RESIL_STEP_WAIT or
  *         RESIL_STEP_DONE; DONE again and again after the end.
  *
- * Threads:   see above.
+ * Threads:   one at a time for one call, see the top.
  * Progress:  wait-free but for the policies' own words, which are lock-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 RESIL_API enum resil_step_kind resil_call_step(struct resil_call *call, uint64_t now_ns,
@@ -142,8 +144,9 @@ RESIL_API enum resil_step_kind resil_call_step(struct resil_call *call, uint64_t
  *         of another call): nothing was changed, and what it produced is the caller's to free;
  *         RESIL_EINVAL for a NULL argument.
  *
- * Threads:   see above.
+ * Threads:   one at a time for one call, see the top.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 RESIL_API int resil_call_report(struct resil_call *call, uint64_t attempt_id,
@@ -158,8 +161,9 @@ RESIL_API int resil_call_report(struct resil_call *call, uint64_t attempt_id,
  * @param now_ns  the time.
  * @return RESIL_OK; RESIL_ELATE when it had ended already.
  *
- * Threads:   see above.
+ * Threads:   one at a time for one call, see the top.
  * Progress:  lock-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 RESIL_API int resil_call_cancel(struct resil_call *call, uint64_t now_ns);
@@ -172,8 +176,9 @@ RESIL_API int resil_call_cancel(struct resil_call *call, uint64_t now_ns);
  * @return what resil_chain_run would have returned; RESIL_ECANCELLED after a cancel; RESIL_EBUSY
  *         when the call has not ended (report untouched).
  *
- * Threads:   see above.
+ * Threads:   one at a time for one call, see the top.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Ownership: afterwards the memory is the caller's to reuse; nothing is left to free. Not calling
  *            fini loses nothing.
  * Since:     0.1

@@ -85,6 +85,7 @@ RESIL_API int resil_chain_init_sized(struct resil_chain *chain, size_t chain_siz
  *
  * Threads:   nobody else may use the chain yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
+ * Signals:   async-signal-safe: no.
  * Ownership: the caller keeps everything, on success and on failure; there is no fini.
  * Since:     0.1
  */
@@ -117,6 +118,7 @@ static inline int resil_chain_init(struct resil_chain *chain, const struct resil
  *
  * Threads:   any number at once. May be called from inside a callback and from a listener.
  * Progress:  blocking. Syscalls: those of env and of fn.
+ * Signals:   async-signal-safe: no.
  * Ownership: chain, request and env are borrowed for the time of the call.
  * Since:     0.1
  */

@@ -10,17 +10,34 @@
  * ends in _ns is either a point on that clock (now_ns, deadline_ns) or a span of it (open_ns).
  *
  * Configuration: in every config struct 0 means the default that is documented at the field, so
- * that a designated initialiser names only what differs. Where a rule can be switched off,
- * RESIL_OFF does it.
+ * that a designated initialiser names only what differs; a field without a default says so, and
+ * refuses 0. Where a rule can be switched off, RESIL_OFF does it.
+ *
+ * Names: `struct resil_x_snapshot` and the function resil_x_snapshot share their name, as stat
+ * does. C keeps the two apart, and so does C++ as long as one writes `struct`. Of g++'s warnings
+ * only -Wshadow minds, because such a function hides the struct's constructor; these structs have
+ * none that anybody calls, so the headers switch that warning off for themselves.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+#define RESIL_QUIET_ _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wshadow\"")
+#define RESIL_LOUD_  _Pragma("GCC diagnostic pop")
+#else
+#define RESIL_QUIET_
+#define RESIL_LOUD_
+#endif
+
 #ifdef __cplusplus
-#define RESIL_BEGIN_DECLS extern "C" {
-#define RESIL_END_DECLS   }
+#define RESIL_BEGIN_DECLS                                                                          \
+    RESIL_QUIET_ extern "C"                                                                        \
+    {
+#define RESIL_END_DECLS                                                                            \
+    }                                                                                              \
+    RESIL_LOUD_
 #else
 #define RESIL_BEGIN_DECLS
 #define RESIL_END_DECLS

@@ -45,16 +45,17 @@ RESIL_API int resil_fallback_init_sized(struct resil_fallback *fallback, size_t 
                                         size_t config_size);
 
 /**
- * Sets a fallback up.
+ * Makes a fallback. It doesn't change afterwards.
  *
- * @param fallback  the caller's memory, any content.
- * @param config    NULL = all defaults. Not kept.
- * @return RESIL_OK; RESIL_EINVAL for a NULL fallback or a bad mask (resil_fallback_config_check
- *         names it); RESIL_EABI when the sizes of header and library differ.
+ * @param fallback  the caller's memory, any content, aligned to 8.
+ * @param config  NULL = all defaults. Copied.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL fallback or a config that resil_fallback_config_check
+ *         refuses; RESIL_EABI when the sizes of header and library differ.
  *
- * Threads:   nobody else may use the fallback yet. It doesn't change afterwards.
- * Progress:  wait-free. Syscalls: none.
- * Ownership: the caller's on success and on failure; there is no fini.
+ * Threads:   nobody else may use the fallback yet.
+ * Progress:  wait-free. Syscalls: none. Allocates: nothing.
+ * Signals:   async-signal-safe: no.
+ * Ownership: the memory stays the caller's, and is untouched on failure; there is no fini.
  * Since:     0.1
  */
 static inline int resil_fallback_init(struct resil_fallback *fallback,
@@ -64,28 +65,33 @@ static inline int resil_fallback_init(struct resil_fallback *fallback,
 }
 
 /**
- * Checks a config as init does, and says what is wrong with it.
+ * Says whether a config can be used, and what is wrong with it.
  *
- * @param config    not NULL.
- * @param why       receives one line that names the field; may be NULL.
+ * @param config    NULL = all defaults.
+ * @param why       receives one line that names the field, its value and the legal range; untouched
+ *                  on success; may be NULL.
  * @param why_size  bytes at why.
- * @return RESIL_OK (why untouched); RESIL_EINVAL.
+ * @return RESIL_OK; RESIL_EINVAL.
  *
- * Threads:   any.
+ * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 RESIL_API int resil_fallback_config_check(const struct resil_fallback_config *config, char *why,
                                           size_t why_size);
 
 /**
- * Makes a fallback a policy. Frame: none.
+ * Makes a fallback a policy of a chain.
  *
- * @param fallback  an initialised fallback. Borrowed: must outlive the chain.
- * @return the policy, "fallback".
+ * @param fallback  an initialised fallback. Borrowed: must outlive every chain that holds the
+ *                  policy.
+ * @return the policy, named "fallback"; no frame words. resil_chain_init refuses it when the
+ *         fallback isn't initialised.
  *
- * Threads:   any.
- * Progress:  wait-free.
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_fallback_policy(struct resil_fallback *fallback);

@@ -61,17 +61,17 @@ RESIL_API int resil_hedge_init_sized(struct resil_hedge *hedge, size_t hedge_siz
                                      const struct resil_hedge_config *config, size_t config_size);
 
 /**
- * Sets a hedge up.
+ * Makes a hedge. It doesn't change afterwards.
  *
- * @param hedge   the caller's memory, any content.
- * @param config  not NULL. Not kept.
- * @return RESIL_OK; RESIL_EINVAL for a NULL argument, a NULL budget or a value out of range
- *         (resil_hedge_config_check names it); RESIL_EABI when the sizes of header and library
- *         differ.
+ * @param hedge  the caller's memory, any content, aligned to 8.
+ * @param config  not NULL. Copied, but for the budget, which is borrowed.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL hedge or a config that resil_hedge_config_check
+ *         refuses; RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the hedge yet.
- * Progress:  wait-free. Syscalls: none.
- * Ownership: the caller's on success and on failure; there is no fini.
+ * Progress:  wait-free. Syscalls: none. Allocates: nothing.
+ * Signals:   async-signal-safe: no.
+ * Ownership: the memory stays the caller's, and is untouched on failure; there is no fini.
  * Since:     0.1
  */
 static inline int resil_hedge_init(struct resil_hedge *hedge,
@@ -81,28 +81,32 @@ static inline int resil_hedge_init(struct resil_hedge *hedge,
 }
 
 /**
- * Checks a config as init does, and says what is wrong with it.
+ * Says whether a config can be used, and what is wrong with it.
  *
- * @param config    not NULL.
- * @param why       receives one line that names the field, its value and its range; may be NULL.
+ * @param config    NULL is refused: delay_ns and budget have no default.
+ * @param why       receives one line that names the field, its value and the legal range; untouched
+ *                  on success; may be NULL.
  * @param why_size  bytes at why.
- * @return RESIL_OK (why untouched); RESIL_EINVAL.
+ * @return RESIL_OK; RESIL_EINVAL.
  *
- * Threads:   any.
+ * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 RESIL_API int resil_hedge_config_check(const struct resil_hedge_config *config, char *why,
                                        size_t why_size);
 
 /**
- * Makes a hedge a policy. Frame: two words, and those of all policies inside of it, three times.
+ * Makes a hedge a policy of a chain.
  *
- * @param hedge  an initialised hedge. Borrowed: must outlive the chain.
- * @return the policy, "hedge".
+ * @param hedge  an initialised hedge. Borrowed: must outlive every chain that holds the policy.
+ * @return the policy, named "hedge"; 2 frame words, which count three times, as do those of all
+ *         policies inside of it. resil_chain_init refuses it when the hedge isn't initialised.
  *
- * Threads:   any.
- * Progress:  wait-free; in a chain lock-free, by the budget.
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_hedge_policy(struct resil_hedge *hedge);

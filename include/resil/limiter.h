@@ -50,12 +50,21 @@ RESIL_BEGIN_DECLS
 
 /** The rate, tokens per period_ns, and how it is used. */
 struct resil_limiter_config {
-    uint64_t tokens; /* tokens per period; 1 to period_ns: at most one a nanosecond. No default */
-    uint64_t period_ns; /* 1 to 366 days; 0 = 1 s */
-    uint64_t burst; /* the most tokens at once, at least 1; up to what fills in 6 days at 1e9/s, in
-                           36 years from 1,000/s down; 0 = what the rate gives in 1 s, at least 1 */
-    uint64_t initial;       /* tokens at the first use, 1 to burst; 0 = burst, RESIL_OFF = none */
-    bool drain_on_overload; /* policy: OVERLOAD with a hint drains the limiter for the hint */
+    /** Tokens per period; 1 to period_ns, so at most one a nanosecond. No default. */
+    uint64_t tokens;
+
+    /** 1 ns to 366 days; 0 = 1 s. */
+    uint64_t period_ns;
+
+    /** The most tokens at once; 1 to what fills in 6 days at 1e9/s, in 36 years from 900/s down. 0
+        = what the rate gives in 1 s, at least 1. */
+    uint64_t burst;
+
+    /** Tokens at the first use, 1 to burst; 0 = burst, RESIL_OFF = none. */
+    uint64_t initial;
+
+    /** Policy: an OVERLOAD with a hint drains the limiter for the hint. */
+    bool drain_on_overload;
 };
 
 /** A limiter. Plain words; the fields are private. */
@@ -75,21 +84,21 @@ struct resil_limiter_snapshot {
     uint64_t reconfigured; /* how often reconfigure succeeded */
 };
 
-/** For the static inline functions below. */
+/** For the static inline function below. */
 RESIL_API int resil_limiter_init_sized(struct resil_limiter *limiter, size_t limiter_size,
                                        const struct resil_limiter_config *config,
                                        size_t config_size);
 
 /**
- * Says whether a config is legal, and what is wrong with it.
+ * Says whether a config can be used, and what is wrong with it.
  *
- * @param config    the config; NULL is illegal, because tokens has no default.
- * @param why       receives one line that names field, value and legal range; untouched if legal;
- *                  may be NULL.
+ * @param config    NULL is refused: tokens has no default.
+ * @param why       receives one line that names the field, its value and the legal range; untouched
+ *                  on success; may be NULL.
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL.
  *
- * Threads:   any.
+ * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: no.
  * Since:     0.1
@@ -100,14 +109,17 @@ RESIL_API int resil_limiter_config_check(const struct resil_limiter_config *conf
 /**
  * Makes a limiter. It counts time from its first use.
  *
- * @param limiter  the caller's memory, any content.
- * @param config   copied.
- * @return RESIL_OK; RESIL_EINVAL for a NULL limiter or an illegal config (limiter untouched);
- *         RESIL_EABI when the sizes of header and library differ.
+ * In a shared mapping one process does it, once, before the others look.
+ *
+ * @param limiter  the caller's memory, any content, aligned to 8.
+ * @param config  not NULL. Copied.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL limiter or a config that resil_limiter_config_check
+ *         refuses; RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the limiter yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
- * Ownership: the memory stays the caller's; there is no fini.
+ * Signals:   async-signal-safe: no.
+ * Ownership: the memory stays the caller's, and is untouched on failure; there is no fini.
  * Since:     0.1
  */
 static inline int resil_limiter_init(struct resil_limiter *limiter,
@@ -127,7 +139,7 @@ static inline int resil_limiter_init(struct resil_limiter *limiter,
  * @return RESIL_OK; RESIL_ELIMITED when there are too few tokens; RESIL_ECOST when the cost exceeds
  *         the burst: it would never pass. A refusal takes nothing.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Atomics: one compare-and-swap; a refusal only loads (the very first call
  *            after init writes). Syscalls: none.
  * Ordering:  acquire and release on success.
@@ -152,7 +164,7 @@ RESIL_API int resil_limiter_acquire(struct resil_limiter *limiter, uint64_t cost
  *                     nothing to cancel.
  * @return RESIL_OK; RESIL_ELIMITED; RESIL_ECOST when the cost exceeds the burst.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Atomics: one compare-and-swap; another when the wait is the longest yet.
  *            Syscalls: none.
  * Signals:   async-signal-safe: yes.
@@ -173,7 +185,7 @@ RESIL_API int resil_limiter_reserve(struct resil_limiter *limiter, uint64_t cost
  * @return RESIL_OK: everything is as if it had not been taken; RESIL_ELATE: forfeited; RESIL_EINVAL
  *         when there is nothing to give back (spent, or refused).
  *
- * Threads:   see above; one reservation must not be cancelled by two threads.
+ * Threads:   see the table at the top; one reservation must not be cancelled by two threads.
  * Progress:  wait-free. Atomics: at most one compare-and-swap. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -189,7 +201,7 @@ RESIL_API int resil_limiter_cancel(struct resil_limiter *limiter,
  *                               RESIL_ECOST; may be NULL.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free; waits for nobody but a reconfigure that has just happened. Atomics: loads.
  *            Syscalls: none.
  * Signals:   async-signal-safe: yes.
@@ -209,7 +221,7 @@ RESIL_API int resil_limiter_peek(const struct resil_limiter *limiter, uint64_t c
  * @param for_ns   a span; 0 = only empty the bucket; capped at 24 hours.
  * @param now_ns   the time.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -223,7 +235,7 @@ RESIL_API void resil_limiter_drain(struct resil_limiter *limiter, uint64_t for_n
  * @param now_ns    the time.
  * @param snapshot  filled in.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Atomics: loads. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -242,10 +254,10 @@ RESIL_API void resil_limiter_snapshot(const struct resil_limiter *limiter, uint6
  * @param limiter  an initialised limiter.
  * @param config   as in init; initial is checked and has no effect.
  * @param now_ns   the time: the new rate counts from here.
- * @return RESIL_OK; RESIL_EINVAL for an illegal config; RESIL_EBUSY while another reconfigure runs.
- *         On failure nothing changes.
+ * @return RESIL_OK; RESIL_EINVAL for a config that can't be used; RESIL_EBUSY while another
+ *         reconfigure runs. On failure nothing changes.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free for all others; a process that is killed inside leaves it EBUSY until a
  *            rebase.
  * Signals:   async-signal-safe: no.
@@ -265,6 +277,7 @@ RESIL_API int resil_limiter_reconfigure(struct resil_limiter *limiter,
  *
  * Threads:   nobody else may use the limiter; one process calls it, once.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 RESIL_API void resil_limiter_rebase(struct resil_limiter *limiter, uint64_t now_ns);
@@ -276,33 +289,43 @@ RESIL_API void resil_limiter_rebase(struct resil_limiter *limiter, uint64_t now_
  * When nothing ran because a policy inside refused, the tokens are given back, if nobody took any
  * since (as in cancel); else they are forfeited.
  *
- * @param limiter  an initialised limiter. Borrowed for as long as the chain lives.
- * @return the policy. Frame words: 2.
+ * @param limiter  an initialised limiter. Borrowed: must outlive every chain that holds the policy.
+ * @return the policy, named "limiter"; 2 frame words. resil_chain_init refuses it when the limiter
+ *         isn't initialised.
  *
- * Threads:   any.
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_limiter_policy(struct resil_limiter *limiter);
 
 /** A limiter whose callers wait. Holds a pointer: lives in one process. Fill in by hand. */
 struct resil_limiter_wait {
+    /** Initialised. Borrowed: must outlive every chain that holds the policy. */
     struct resil_limiter *limiter;
-    uint64_t
-        wait_ns_max; /* the longest wait of one call; 0 = 1 s; RESIL_OFF = as far as its deadline */
+
+    /** The longest wait of one call, any span; 0 = 1 s; RESIL_OFF = as far as its deadline. Capped
+        at 2^49 ns (6.5 days). */
+    uint64_t wait_ns_max;
 };
 
 /**
  * Makes the policy that waits: each call takes a slot within wait_ns_max and before its deadline,
  * and goes on when the slot has come. If there is none it is refused at once with RESIL_ELIMITED
- * and takes nothing.
+ * and walk->retry_at_ns, or with RESIL_ECOST, and takes nothing.
  *
  * A call that is abandoned while it waits, and one that is refused further inside before anything
  * ran, gives its slot back, if it was the last (as in cancel).
  *
- * @param wait  filled in. Borrowed for as long as the chain lives.
- * @return the policy. Frame words: 3.
+ * @param wait  filled in, with an initialised limiter. Borrowed: must outlive every chain that
+ *              holds the policy.
+ * @return the policy, named "limiter-wait"; 3 frame words. resil_chain_init refuses it when its
+ *         limiter is NULL or isn't initialised.
  *
- * Threads:   any.
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_limiter_wait_policy(struct resil_limiter_wait *wait);

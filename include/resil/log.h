@@ -32,8 +32,8 @@ RESIL_BEGIN_DECLS
 /** So many calls per period. */
 struct resil_log_config {
     uint64_t limit;         /* calls in any one period, 1 to 16,777,216. No default */
-    uint64_t period_ns;     /* 1 to 366 days; 0 = 1 s */
-    bool drain_on_overload; /* policy: OVERLOAD with a hint drains the log for the hint */
+    uint64_t period_ns;     /* 1 ns to 366 days; 0 = 1 s */
+    bool drain_on_overload; /* policy: an OVERLOAD with a hint drains the log for the hint */
 };
 
 /** A sliding log; its places lie behind it. The fields are private. */
@@ -75,15 +75,15 @@ RESIL_API int resil_log_init_sized(struct resil_log *log, size_t log_size, size_
                                    const struct resil_log_config *config, size_t config_size);
 
 /**
- * Says whether a config is legal, and what is wrong with it.
+ * Says whether a config can be used, and what is wrong with it.
  *
- * @param config    the config; NULL is illegal, because limit has no default.
- * @param why       receives one line that names field, value and legal range; untouched if legal;
- *                  may be NULL.
+ * @param config    NULL is refused: limit has no default.
+ * @param why       receives one line that names the field, its value and the legal range; untouched
+ *                  on success; may be NULL.
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL.
  *
- * Threads:   any.
+ * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: no.
  * Since:     0.1
@@ -94,15 +94,18 @@ RESIL_API int resil_log_config_check(const struct resil_log_config *config, char
 /**
  * Makes an empty log.
  *
- * @param log     the caller's memory, any content, aligned to 8 bytes.
+ * In a shared mapping one process does it, once, before the others look.
+ *
+ * @param log  the caller's memory, any content, aligned to 8.
  * @param size    bytes there: at least resil_log_size(config->limit).
- * @param config  copied.
- * @return RESIL_OK; RESIL_EINVAL for a NULL log, too little memory or an illegal config (memory
- *         untouched); RESIL_EABI when the sizes of header and library differ.
+ * @param config  not NULL. Copied.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL log, too little memory or a config that
+ *         resil_log_config_check refuses; RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the log yet.
- * Progress:  wait-free, one store per place. Syscalls: none. Allocates: nothing.
- * Ownership: the memory stays the caller's; there is no fini.
+ * Progress:  wait-free, one store for each place. Syscalls: none. Allocates: nothing.
+ * Signals:   async-signal-safe: no.
+ * Ownership: the memory stays the caller's, and is untouched on failure; there is no fini.
  * Since:     0.1
  */
 static inline int resil_log_init(struct resil_log *log, size_t size,
@@ -120,7 +123,7 @@ static inline int resil_log_init(struct resil_log *log, size_t size,
  *                     may be NULL.
  * @return RESIL_OK; RESIL_ELIMITED. A refusal notes nothing.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Atomics: two compare-and-swaps; a refusal only loads. Syscalls: none.
  * Ordering:  acquire and release on success.
  * Signals:   async-signal-safe: yes.
@@ -136,7 +139,7 @@ RESIL_API int resil_log_acquire(struct resil_log *log, uint64_t now_ns, uint64_t
  *                     would pass.
  * @return RESIL_OK; RESIL_ELIMITED.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -154,7 +157,7 @@ RESIL_API int resil_log_reserve(struct resil_log *log, uint64_t now_ns,
  *         moment, only when its turn comes again); RESIL_ELATE when another call came after it: it
  *         stays noted; RESIL_EINVAL when there is nothing to give back.
  *
- * Threads:   see above; one reservation must not be cancelled by two threads.
+ * Threads:   see the table at the top; one reservation must not be cancelled by two threads.
  * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -169,7 +172,7 @@ RESIL_API int resil_log_cancel(struct resil_log *log, struct resil_reservation *
  * @param retry_at_ns  receives when it passes: now_ns with RESIL_OK; may be NULL.
  * @return RESIL_OK; RESIL_ELIMITED.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  wait-free. Atomics: loads. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -183,7 +186,7 @@ RESIL_API int resil_log_peek(const struct resil_log *log, uint64_t now_ns, uint6
  * @param for_ns  a span; 0 = nothing changes; capped at 24 hours.
  * @param now_ns  the time.
  *
- * Threads:   see above; a call that is being decided at this moment may still pass.
+ * Threads:   see the table at the top; a call that is being decided at this moment may still pass.
  * Progress:  lock-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -197,7 +200,7 @@ RESIL_API void resil_log_drain(struct resil_log *log, uint64_t for_ns, uint64_t 
  * @param now_ns    the time.
  * @param snapshot  filled in.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  wait-free; reads every place. Atomics: loads. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -213,10 +216,10 @@ RESIL_API void resil_log_snapshot(const struct resil_log *log, uint64_t now_ns,
  * @param config    as in init; limit must be the same: it is the size of the memory.
  * @param why       receives one line on RESIL_EINVAL; may be NULL.
  * @param why_size  bytes at why.
- * @return RESIL_OK; RESIL_EINVAL for an illegal config or another limit. On failure nothing
- *         changes.
+ * @return RESIL_OK; RESIL_EINVAL for a config that can't be used or another limit. On failure
+ *         nothing changes.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  wait-free.
  * Signals:   async-signal-safe: no.
  * Since:     0.1
@@ -233,19 +236,24 @@ RESIL_API int resil_log_reconfigure(struct resil_log *log, const struct resil_lo
  *
  * Threads:   nobody else may use the log; one process calls it, once.
  * Progress:  wait-free, one store per place. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 RESIL_API void resil_log_rebase(struct resil_log *log, uint64_t now_ns);
 
 /**
  * Makes the policy: each call that enters is noted as one, whatever its cost, or is refused with
- * RESIL_ELIMITED and walk->retry_at_ns. A call that is refused further inside before anything ran
- * is struck out, if it was the last.
+ * RESIL_ELIMITED and walk->retry_at_ns.
  *
- * @param log  an initialised log. Borrowed for as long as the chain lives.
- * @return the policy. Frame words: 4.
+ * A call that is refused further inside before anything ran is struck out, if it was the last.
  *
- * Threads:   any.
+ * @param log  an initialised log. Borrowed: must outlive every chain that holds the policy.
+ * @return the policy, named "log"; 4 frame words. resil_chain_init refuses it when the log isn't
+ *         initialised.
+ *
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_log_policy(struct resil_log *log);

@@ -27,11 +27,17 @@ RESIL_BEGIN_DECLS
 
 /** The pace, tokens per period_ns, and how long a call may be told to wait. */
 struct resil_pacer_config {
-    uint64_t tokens;    /* calls of cost 1 per period; 1 to period_ns. No default */
-    uint64_t period_ns; /* 1 to 366 days; 0 = 1 s */
-    uint64_t wait_ns;   /* the longest wait, 1 to 2^49 ns (6.5 days); 0 = 500 ms; RESIL_OFF = nobody
-                           waits */
-    bool drain_on_overload; /* policy: OVERLOAD with a hint drains the pacer for the hint */
+    /** Calls of cost 1 per period; 1 to period_ns. No default. */
+    uint64_t tokens;
+
+    /** 1 ns to 366 days; 0 = 1 s. */
+    uint64_t period_ns;
+
+    /** The longest wait, 1 to 2^49 ns (6.5 days); 0 = 500 ms; RESIL_OFF = nobody waits. */
+    uint64_t wait_ns;
+
+    /** Policy: an OVERLOAD with a hint drains the pacer for the hint. */
+    bool drain_on_overload;
 };
 
 /** A pacer. Plain words; the fields are private. */
@@ -54,15 +60,15 @@ RESIL_API int resil_pacer_init_sized(struct resil_pacer *pacer, size_t pacer_siz
                                      const struct resil_pacer_config *config, size_t config_size);
 
 /**
- * Says whether a config is legal, and what is wrong with it.
+ * Says whether a config can be used, and what is wrong with it.
  *
- * @param config    the config; NULL is illegal, because tokens has no default.
- * @param why       receives one line that names field, value and legal range; untouched if legal;
- *                  may be NULL.
+ * @param config    NULL is refused: tokens has no default.
+ * @param why       receives one line that names the field, its value and the legal range; untouched
+ *                  on success; may be NULL.
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL.
  *
- * Threads:   any.
+ * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: no.
  * Since:     0.1
@@ -73,14 +79,17 @@ RESIL_API int resil_pacer_config_check(const struct resil_pacer_config *config, 
 /**
  * Makes a pacer. The first call starts at once.
  *
- * @param pacer   the caller's memory, any content.
- * @param config  copied.
- * @return RESIL_OK; RESIL_EINVAL for a NULL pacer or an illegal config (pacer untouched);
- *         RESIL_EABI when the sizes of header and library differ.
+ * In a shared mapping one process does it, once, before the others look.
+ *
+ * @param pacer  the caller's memory, any content, aligned to 8.
+ * @param config  not NULL. Copied.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL pacer or a config that resil_pacer_config_check
+ *         refuses; RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the pacer yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
- * Ownership: the memory stays the caller's; there is no fini.
+ * Signals:   async-signal-safe: no.
+ * Ownership: the memory stays the caller's, and is untouched on failure; there is no fini.
  * Since:     0.1
  */
 static inline int resil_pacer_init(struct resil_pacer *pacer,
@@ -101,7 +110,7 @@ static inline int resil_pacer_init(struct resil_pacer *pacer,
  * @return RESIL_OK; RESIL_ELIMITED when the call before is too near, or calls wait; RESIL_ECOST
  *         when the cost is above the maximum. A refusal takes nothing.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Atomics: one compare-and-swap; a refusal loads. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -120,7 +129,7 @@ RESIL_API int resil_pacer_acquire(struct resil_pacer *pacer, uint64_t cost, uint
  *                     nothing to cancel.
  * @return RESIL_OK; RESIL_ELIMITED when the wait would exceed config.wait_ns; RESIL_ECOST.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -136,7 +145,7 @@ RESIL_API int resil_pacer_reserve(struct resil_pacer *pacer, uint64_t cost, uint
  * @param now_ns       the time.
  * @return RESIL_OK; RESIL_ELATE: forfeited; RESIL_EINVAL when there is nothing to give back.
  *
- * Threads:   see above; one reservation must not be cancelled by two threads.
+ * Threads:   see the table at the top; one reservation must not be cancelled by two threads.
  * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -152,7 +161,7 @@ RESIL_API int resil_pacer_cancel(struct resil_pacer *pacer, struct resil_reserva
  *                             RESIL_ECOST; may be NULL.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Atomics: loads. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -168,7 +177,7 @@ RESIL_API int resil_pacer_peek(const struct resil_pacer *pacer, uint64_t cost, u
  * @param for_ns  a span; 0 = nothing changes; capped at 24 hours.
  * @param now_ns  the time.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -182,7 +191,7 @@ RESIL_API void resil_pacer_drain(struct resil_pacer *pacer, uint64_t for_ns, uin
  * @param now_ns    the time.
  * @param snapshot  filled in.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Atomics: loads. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -197,10 +206,10 @@ RESIL_API void resil_pacer_snapshot(const struct resil_pacer *pacer, uint64_t no
  * @param pacer   an initialised pacer.
  * @param config  as in init.
  * @param now_ns  the time: the new pace counts from here.
- * @return RESIL_OK; RESIL_EINVAL for an illegal config; RESIL_EBUSY while another reconfigure runs.
- *         On failure nothing changes.
+ * @return RESIL_OK; RESIL_EINVAL for a config that can't be used; RESIL_EBUSY while another
+ *         reconfigure runs. On failure nothing changes.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free for all others; a process that is killed inside leaves it EBUSY until a
  *            rebase.
  * Signals:   async-signal-safe: no.
@@ -218,6 +227,7 @@ RESIL_API int resil_pacer_reconfigure(struct resil_pacer *pacer,
  *
  * Threads:   nobody else may use the pacer; one process calls it, once.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 RESIL_API void resil_pacer_rebase(struct resil_pacer *pacer, uint64_t now_ns);
@@ -225,15 +235,18 @@ RESIL_API void resil_pacer_rebase(struct resil_pacer *pacer, uint64_t now_ns);
 /**
  * Makes the policy: each call takes a place within config.wait_ns and before its deadline, and goes
  * on when it has come; if there is none it is refused at once with RESIL_ELIMITED and
- * walk->retry_at_ns (or RESIL_ECOST).
+ * walk->retry_at_ns, or with RESIL_ECOST.
  *
  * A call that is abandoned while it waits, and one that is refused further inside before anything
  * ran, gives its place back, if it was the last.
  *
- * @param pacer  an initialised pacer. Borrowed for as long as the chain lives.
- * @return the policy. Frame words: 3.
+ * @param pacer  an initialised pacer. Borrowed: must outlive every chain that holds the policy.
+ * @return the policy, named "pacer"; 3 frame words. resil_chain_init refuses it when the pacer
+ *         isn't initialised.
  *
- * Threads:   any.
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_pacer_policy(struct resil_pacer *pacer);

@@ -17,10 +17,12 @@ RESIL_BEGIN_DECLS
 
 /** One guarded call. Fields that end in _ are private. Needs no initialisation before acquire. */
 struct resil_permit {
-    uint64_t token_;      /* 0 = spent, or never granted */
-    uint64_t start_ns_;   /* when it was granted */
-    uint64_t retry_at_ns; /* after a refusal, and only then: when it makes sense to ask again, a
-                             point in time; 0 = unknown */
+    uint64_t token_;    /* 0 = spent, or never granted */
+    uint64_t start_ns_; /* when it was granted */
+
+    /** After a refusal, and only then: when it makes sense to ask again, a point in time; 0 =
+        unknown. */
+    uint64_t retry_at_ns;
 };
 
 RESIL_END_DECLS

@@ -150,6 +150,7 @@ struct resil_policy {
  *
  * Threads:   the thread that drives the call.
  * Progress:  wait-free. Syscalls: at most one per thread and process, by the environment.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 RESIL_API uint64_t resil_walk_random(struct resil_walk *walk);
@@ -165,6 +166,7 @@ RESIL_API uint64_t resil_walk_random(struct resil_walk *walk);
  *
  * Threads:   the thread that drives the call.
  * Progress:  wait-free. Syscalls: none; the function makes one in blocking code.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API resil_wake_fn *resil_walk_waker(struct resil_walk *walk, void **arg);

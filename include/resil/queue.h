@@ -71,11 +71,18 @@ RESIL_BEGIN_DECLS
 
 /** How calls wait. All-zero is the default. */
 struct resil_queue_config {
-    uint64_t length;  /* calls that wait, 1 to 1000000; 0 = 100 */
-    uint64_t wait_ns; /* the longest wait, 1 to RESIL_SEC(3600); 0 = RESIL_SEC(1) */
-    uint64_t poll_ns; /* a waiter looks again by itself after so long, for a bulkhead that several
-                         processes share: RESIL_US(1) to RESIL_SEC(3600); 0 and RESIL_OFF = never */
-    bool lifo;        /* serve the newest first and drop the oldest; false = in order of arrival */
+    /** Calls that wait, 1 to 1000000; 0 = 100. */
+    uint64_t length;
+
+    /** The longest wait, 1 ns to 1 h; 0 = 1 s. */
+    uint64_t wait_ns;
+
+    /** A waiter looks again by itself after so long, for a bulkhead that several processes share: 1
+        us to 1 h; 0 and RESIL_OFF = never. */
+    uint64_t poll_ns;
+
+    /** Serve the newest first and drop the oldest; false = in order of arrival. */
+    bool lifo;
 };
 
 /* A chain keeps its tickets in words of the call: they are read through this type. */
@@ -88,11 +95,17 @@ struct resil_queue_config {
 /** A place in the queue, in the caller's memory. Zero it, set the first three fields, enter. Must
     not move while it is in the queue. */
 struct RESIL_TICKET_ALIAS_ resil_ticket {
-    resil_wake_fn *wake; /* called when there is something to confirm; NULL = poll */
-    void *wake_arg;      /* handed to wake */
-    uint64_t until_ns;   /* in: give up at this point in time at the latest, 0 = wait_ns alone.
-                            Out, after RESIL_WAIT: when the wait ends */
-    uint64_t wake_ns;    /* out, after RESIL_WAIT: confirm then even if nobody woke you */
+    /** Called when there is something to confirm, and what is handed to it; NULL = poll. */
+    resil_wake_fn *wake;
+    void *wake_arg;
+
+    /** In: give up at this point in time at the latest; 0 = wait_ns alone. Out, after RESIL_WAIT:
+        when the wait ends. */
+    uint64_t until_ns;
+
+    /** Out, after RESIL_WAIT: confirm then even if nobody woke you. */
+    uint64_t wake_ns;
+
     struct resil_ticket *next_;
     struct resil_ticket *prev_;
     uint32_t state_; /* enum ticket_state in src/bulkhead/queue_fast.h; all under the lock */
@@ -127,13 +140,13 @@ struct resil_queue_snapshot {
 };
 
 /**
- * Checks a config without using it.
+ * Says whether a config can be used, and what is wrong with it.
  *
- * @param config    NULL = all defaults, which are fine.
- * @param why       receives one line that names the field, its value and the range; untouched on
- *                  success; may be NULL.
+ * @param config    NULL = all defaults.
+ * @param why       receives one line that names the field, its value and the legal range; untouched
+ *                  on success; may be NULL.
  * @param why_size  bytes at why.
- * @return RESIL_OK; RESIL_EINVAL when a field is out of range.
+ * @return RESIL_OK; RESIL_EINVAL.
  *
  * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
@@ -155,15 +168,15 @@ RESIL_API int resil_queue_init_sized(struct resil_queue *queue, size_t queue_siz
  *
  * @param queue     the caller's memory, any content. Not in a mapping that other processes use.
  * @param bulkhead  an initialised bulkhead. Borrowed: must outlive the queue.
- * @param config    copied; NULL = all defaults.
- * @return RESIL_OK; RESIL_EINVAL for a NULL queue, a NULL bulkhead or one that isn't initialised,
- *         or a field out of range; RESIL_EABI when the sizes of header and library differ. On
- *         failure the memory is untouched.
+ * @param config    NULL = all defaults. Copied.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL queue, a bulkhead that is NULL or isn't initialised, or
+ *         a config that resil_queue_config_check refuses; RESIL_EABI when the sizes of header and
+ *         library differ.
  *
  * Threads:   nobody else may use the queue yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
  * Signals:   async-signal-safe: no.
- * Ownership: the caller keeps everything, on success and on failure.
+ * Ownership: the memory stays the caller's, and is untouched on failure; resil_queue_fini ends it.
  * Since:     0.1
  */
 static inline int resil_queue_init(struct resil_queue *queue, struct resil_bulkhead *bulkhead,
@@ -202,9 +215,9 @@ RESIL_API int resil_queue_fini(struct resil_queue *queue);
  *         RESIL_EFULL: no permit and no place, or until_ns has come;
  *         RESIL_EINVAL: the ticket is in a queue already.
  *
- * Threads:   see the table above. wake may be called before this returns.
+ * Threads:   see the table at the top. wake may be called before this returns.
  * Progress:  a free permit and no waiters, or a full FIFO queue: lock-free, one read-modify-write
- *            at most. Otherwise Blocking: see above. Syscalls: none but what wake functions make.
+ *            at most. Otherwise blocking, see the top. Syscalls: none but what wake functions make.
  * Ordering:  acquire, as resil_bulkhead_acquire.
  * Signals:   async-signal-safe: no.
  * Ownership: the ticket must stay in place until confirm answers something else than RESIL_WAIT, or
@@ -230,8 +243,8 @@ RESIL_API int resil_queue_enter(struct resil_queue *queue, struct resil_ticket *
  *         RESIL_EINVAL: the ticket is not in the queue.
  *         Except after RESIL_WAIT the ticket is outside and its wake is not called any more.
  *
- * Threads:   see the table above.
- * Progress:  Blocking: see above. Syscalls: none but what wake functions make.
+ * Threads:   see the table at the top.
+ * Progress:  blocking, see the top. Syscalls: none but what wake functions make.
  * Ordering:  acquire, as resil_bulkhead_acquire.
  * Signals:   async-signal-safe: no.
  * Since:     0.1
@@ -247,8 +260,8 @@ RESIL_API int resil_queue_confirm(struct resil_queue *queue, struct resil_ticket
  * @return RESIL_OK: outside, wake is not called any more;
  *         RESIL_EINVAL: the ticket was not in the queue (never entered, or confirmed).
  *
- * Threads:   see the table above.
- * Progress:  Blocking: see above. Syscalls: none but what wake functions make.
+ * Threads:   see the table at the top.
+ * Progress:  blocking, see the top. Syscalls: none but what wake functions make.
  * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
@@ -260,7 +273,7 @@ RESIL_API int resil_queue_leave(struct resil_queue *queue, struct resil_ticket *
  * @param queue  an initialised queue.
  * @return RESIL_OK; RESIL_EINVAL when nothing is in flight: see resil_bulkhead_release.
  *
- * Threads:   see the table above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free; never spins for the lock. Atomics: one read-modify-write while nobody
  *            waits. Syscalls: none but what wake functions make.
  * Ordering:  release, as resil_bulkhead_release.
@@ -275,9 +288,9 @@ RESIL_API int resil_queue_release(struct resil_queue *queue);
  *
  * @param queue  an initialised queue.
  *
- * Threads:   see the table above.
- * Progress:  as resil_queue_release.
- * Signals:   as resil_queue_release.
+ * Threads:   see the table at the top.
+ * Progress:  lock-free; never spins for the lock. Syscalls: none but what wake functions make.
+ * Signals:   async-signal-safe: yes, if the wake functions are.
  * Since:     0.1
  */
 RESIL_API void resil_queue_wake(struct resil_queue *queue);
@@ -290,7 +303,7 @@ RESIL_API void resil_queue_wake(struct resil_queue *queue);
  * @param snapshot  receives the values.
  * @return RESIL_OK; RESIL_EINVAL for a NULL argument or a queue that isn't initialised.
  *
- * Threads:   see the table above.
+ * Threads:   see the table at the top.
  * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -308,11 +321,12 @@ RESIL_API int resil_queue_snapshot(const struct resil_queue *queue,
  * off).
  *
  * @param queue  an initialised queue. Borrowed: must outlive every chain that holds the policy.
- * @return the policy, named "queue"; it needs 7 frame words. resil_chain_init refuses it when the
- *         queue is not initialised.
+ * @return the policy, named "queue"; 7 frame words. resil_chain_init refuses it when the queue
+ *         isn't initialised.
  *
  * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_queue_policy(struct resil_queue *queue);

@@ -14,9 +14,10 @@ RESIL_BEGIN_DECLS
 
 /** A receipt: taken by a reserve function, given back by the cancel function of the same object. */
 struct resil_reservation {
-    uint64_t
-        at_ns; /* out: the call may run from then on, a point in time. After a refusal: when the same
-                       question would have passed */
+    /** Out: the call may run from then on, a point in time. After RESIL_ELIMITED: when the same
+        question would have passed; after RESIL_ECOST: RESIL_NEVER. */
+    uint64_t at_ns;
+
     uint64_t word_; /* what the object became */
     uint64_t back_; /* what to give back; 0 = nothing, or spent */
     uint64_t mark_; /* generation of the config; log: what stood there before */
@@ -38,9 +39,11 @@ struct resil_gcra_slot_ {
 
 /** Private: the words of a limiter or pacer. */
 struct resil_gcra_ {
-    uint64_t word_; /* theoretical arrival time in units; bit 0 says which slot; 0 = never used. All
-                       callers compare-and-swap it */
+    /* theoretical arrival time in units; bit 0 says which slot; 0 = never used. All callers swap
+       it */
+    uint64_t word_;
     char pad_[56];
+
     uint64_t reach_ns_; /* the furthest ahead that anybody was told to come; it only grows */
     uint64_t busy_;     /* 1 while somebody reconfigures */
     struct resil_gcra_slot_ slot_[2];

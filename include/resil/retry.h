@@ -48,16 +48,23 @@ RESIL_BEGIN_DECLS
 
 /** All-zero is the default: 3 attempts, 100 ms doubling to 2 s, full jitter, no budget. */
 struct resil_retry_config {
-    /* How often the operation may run, the first time included: 1 (never retry) to 1000; 0 = 3;
-       RESIL_OFF = no limit but the deadline and the budget. */
+    /** How often the operation may run, the first time included: 1 (never retry) to 1000; 0 = 3;
+        RESIL_OFF = no limit but the deadline and the budget. */
     uint64_t attempts;
-    struct resil_backoff_config backoff; /* see resil/backoff.h */
-    /* RESIL_OUTCOME_BIT()s that are always retried, any but NONE and SUCCESS; 0 = NOT_SENT and
-       OVERLOAD; RESIL_OFF = none. */
+
+    /** How long to wait in between: see resil/backoff.h. */
+    struct resil_backoff_config backoff;
+
+    /** RESIL_OUTCOME_BIT()s that are always retried, any but NONE and SUCCESS; 0 = NOT_SENT and
+        OVERLOAD; RESIL_OFF = none. */
     uint64_t retry_mask;
-    /* Those that are retried if request.idempotent; 0 = FAILURE and TIMEOUT; RESIL_OFF = none. */
+
+    /** Those that are retried if request.idempotent; 0 = FAILURE and TIMEOUT; RESIL_OFF = none. */
     uint64_t idempotent_mask;
-    struct resil_budget *budget; /* initialised; borrowed, must outlive the retry; NULL = none */
+
+    /** What pays for retries; initialised. Borrowed: must outlive the retry. NULL = nothing
+        does. */
+    struct resil_budget *budget;
 };
 
 /** A config that was checked. Private. */
@@ -86,11 +93,11 @@ struct resil_retry_question {
 };
 
 /**
- * Checks a config without using it.
+ * Says whether a config can be used, and what is wrong with it.
  *
- * @param config    NULL = all defaults, which are fine.
- * @param why       receives one line that names the field, its value and the range; untouched on
- *                  success; may be NULL.
+ * @param config    NULL = all defaults.
+ * @param why       receives one line that names the field, its value and the legal range; untouched
+ *                  on success; may be NULL.
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL when a field (of the backoff too) is out of range, when the budget
  *         isn't initialised, or for unlimited attempts with neither a delay nor a budget.
@@ -108,18 +115,17 @@ RESIL_API int resil_retry_init_sized(struct resil_retry *retry, size_t retry_siz
                                      const struct resil_retry_config *config, size_t config_size);
 
 /**
- * Makes a retry from a config.
+ * Makes a retry. It doesn't change afterwards.
  *
- * @param retry   the caller's memory, any content.
- * @param config  copied, but for the budget, which is borrowed; NULL = all defaults.
+ * @param retry  the caller's memory, any content, aligned to 8.
+ * @param config  NULL = all defaults. Copied, but for the budget, which is borrowed.
  * @return RESIL_OK; RESIL_EINVAL for a NULL retry or a config that resil_retry_config_check
- *         refuses; RESIL_EABI when the sizes of header and library differ. On failure the memory is
- *         untouched.
+ *         refuses; RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the retry yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
  * Signals:   async-signal-safe: no.
- * Ownership: the caller keeps the memory; there is no fini.
+ * Ownership: the memory stays the caller's, and is untouched on failure; there is no fini.
  * Since:     0.1
  */
 static inline int resil_retry_init(struct resil_retry *retry,
@@ -155,18 +161,20 @@ RESIL_API int resil_retry_next(const struct resil_retry *retry,
  * Puts a retry into a chain: what is inside of it is entered again for each attempt.
  *
  * Place it outside of the breaker and the limits that each attempt should pass, and inside of a
- * timeout that bounds the whole call. A refusal of a policy inside is retried only if retry_mask
- * says REFUSED; the time that the refusal names is then a floor like a hint. On a call that gives
- * up with a hint, report.retry_at_ns says when to come back.
+ * timeout that bounds the whole call. A refusal of a policy inside is retried only if retry_mask or
+ * idempotent_mask says REFUSED; the time that the refusal names is then a floor like a hint. On a
+ * call that gives up with a hint, report.retry_at_ns says when to come back.
  *
  * A call that succeeds doesn't touch a retry without a budget; with one it deposits, dated by the
  * begin of the attempt's call unless another policy had the clock read.
  *
- * @param retry  initialised; borrowed, must outlive the chain.
- * @return the policy, for resil_chain_init; 2 frame words.
+ * @param retry  an initialised retry. Borrowed: must outlive every chain that holds the policy.
+ * @return the policy, named "retry"; 2 frame words. resil_chain_init refuses it when the retry
+ *         isn't initialised.
  *
- * Threads:   any.
+ * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_retry_policy(struct resil_retry *retry);

@@ -38,7 +38,17 @@ enum resil_status {
 #undef RESIL_STATUS_ENUM
 };
 
-/** True for a policy's "no": -100 to -199. */
+/**
+ * Tells a policy's "no" from an error.
+ *
+ * @param status  any int.
+ * @return true for -100 to -199. RESIL_ECOST is an error: the same call can never pass.
+ *
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
+ */
 static inline bool resil_status_is_refusal(int status)
 {
     return status <= -100 && status >= -199;

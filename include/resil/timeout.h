@@ -38,17 +38,17 @@ RESIL_API int resil_timeout_init_sized(struct resil_timeout *timeout, size_t tim
                                        size_t config_size);
 
 /**
- * Sets a timeout up.
+ * Makes a timeout.
  *
- * @param timeout  the caller's memory, any content.
- * @param config   NULL = all defaults. Not kept.
- * @return RESIL_OK; RESIL_EINVAL for a NULL timeout or a value out of range
- *         (resil_timeout_config_check names it); RESIL_EABI when the sizes of header and library
- *         differ.
+ * @param timeout  the caller's memory, any content, aligned to 8.
+ * @param config  NULL = all defaults. Copied.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL timeout or a config that resil_timeout_config_check
+ *         refuses; RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the timeout yet.
- * Progress:  wait-free. Syscalls: none.
- * Ownership: the caller's on success and on failure; there is no fini.
+ * Progress:  wait-free. Syscalls: none. Allocates: nothing.
+ * Signals:   async-signal-safe: no.
+ * Ownership: the memory stays the caller's, and is untouched on failure; there is no fini.
  * Since:     0.1
  */
 static inline int resil_timeout_init(struct resil_timeout *timeout,
@@ -58,15 +58,17 @@ static inline int resil_timeout_init(struct resil_timeout *timeout,
 }
 
 /**
- * Checks a config as init does, and says what is wrong with it.
+ * Says whether a config can be used, and what is wrong with it.
  *
- * @param config    not NULL.
- * @param why       receives one line that names the field, its value and its range; may be NULL.
+ * @param config    NULL = all defaults.
+ * @param why       receives one line that names the field, its value and the legal range; untouched
+ *                  on success; may be NULL.
  * @param why_size  bytes at why.
- * @return RESIL_OK (why untouched); RESIL_EINVAL.
+ * @return RESIL_OK; RESIL_EINVAL.
  *
- * Threads:   any.
+ * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 RESIL_API int resil_timeout_config_check(const struct resil_timeout_config *config, char *why,
@@ -81,19 +83,22 @@ RESIL_API int resil_timeout_config_check(const struct resil_timeout_config *conf
  *
  * Threads:   any, at any time after init.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 RESIL_API int resil_timeout_reconfigure(struct resil_timeout *timeout,
                                         const struct resil_timeout_config *config);
 
 /**
- * Makes a timeout a policy. Frame: one word.
+ * Makes a timeout a policy of a chain.
  *
- * @param timeout  an initialised timeout. Borrowed: must outlive the chain.
- * @return the policy, "timeout".
+ * @param timeout  an initialised timeout. Borrowed: must outlive every chain that holds the policy.
+ * @return the policy, named "timeout"; 1 frame word. resil_chain_init refuses it when the timeout
+ *         isn't initialised.
  *
- * Threads:   any.
- * Progress:  wait-free.
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_timeout_policy(struct resil_timeout *timeout);

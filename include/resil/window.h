@@ -45,7 +45,7 @@ RESIL_BEGIN_DECLS
 struct resil_window_config {
     uint64_t limit;         /* calls, or tokens, per period; 1 to 1,000,000. No default */
     uint64_t period_ns;     /* 1 ms to 366 days; 0 = 1 s */
-    bool drain_on_overload; /* policy: OVERLOAD with a hint drains the window for the hint */
+    bool drain_on_overload; /* policy: an OVERLOAD with a hint drains the window for the hint */
 };
 
 /** Private: a config in the form in which it is used. */
@@ -82,15 +82,15 @@ RESIL_API int resil_window_init_sized(struct resil_window *window, size_t window
                                       const struct resil_window_config *config, size_t config_size);
 
 /**
- * Says whether a config is legal, and what is wrong with it.
+ * Says whether a config can be used, and what is wrong with it.
  *
- * @param config    the config; NULL is illegal, because limit has no default.
- * @param why       receives one line that names field, value and legal range; untouched if legal;
- *                  may be NULL.
+ * @param config    NULL is refused: limit has no default.
+ * @param why       receives one line that names the field, its value and the legal range; untouched
+ *                  on success; may be NULL.
  * @param why_size  bytes at why.
  * @return RESIL_OK; RESIL_EINVAL.
  *
- * Threads:   any.
+ * Threads:   any, at any time.
  * Progress:  wait-free. Syscalls: none.
  * Signals:   async-signal-safe: no.
  * Since:     0.1
@@ -101,14 +101,17 @@ RESIL_API int resil_window_config_check(const struct resil_window_config *config
 /**
  * Makes a window counter, with nothing counted.
  *
- * @param window  the caller's memory, any content.
- * @param config  copied.
- * @return RESIL_OK; RESIL_EINVAL for a NULL window or an illegal config (window untouched);
- *         RESIL_EABI when the sizes of header and library differ.
+ * In a shared mapping one process does it, once, before the others look.
+ *
+ * @param window  the caller's memory, any content, aligned to 8.
+ * @param config  not NULL. Copied.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL window or a config that resil_window_config_check
+ *         refuses; RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   nobody else may use the window yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
- * Ownership: the memory stays the caller's; there is no fini.
+ * Signals:   async-signal-safe: no.
+ * Ownership: the memory stays the caller's, and is untouched on failure; there is no fini.
  * Since:     0.1
  */
 static inline int resil_window_init(struct resil_window *window,
@@ -128,7 +131,7 @@ static inline int resil_window_init(struct resil_window *window,
  * @return RESIL_OK; RESIL_ELIMITED; RESIL_ECOST when the cost exceeds the limit. A refusal counts
  *         nothing.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Atomics: one compare-and-swap; a refusal only loads. Syscalls: none.
  * Ordering:  acquire and release on success.
  * Signals:   async-signal-safe: yes.
@@ -145,7 +148,7 @@ RESIL_API int resil_window_acquire(struct resil_window *window, uint64_t cost, u
  *                              the call would pass.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -162,7 +165,7 @@ RESIL_API int resil_window_reserve(struct resil_window *window, uint64_t cost, u
  * @return RESIL_OK; RESIL_ELATE when it no longer counts, or the window was reconfigured since;
  *         RESIL_EINVAL when there is nothing to give back.
  *
- * Threads:   see above; one reservation must not be cancelled by two threads.
+ * Threads:   see the table at the top; one reservation must not be cancelled by two threads.
  * Progress:  lock-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -178,7 +181,7 @@ RESIL_API int resil_window_cancel(struct resil_window *window,
  *                              RESIL_ECOST; may be NULL.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Atomics: loads. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -194,7 +197,7 @@ RESIL_API int resil_window_peek(const struct resil_window *window, uint64_t cost
  * @param for_ns  a span; 0 = nothing changes; capped at 24 hours.
  * @param now_ns  the time.
  *
- * Threads:   see above; a call that is being decided at this moment may still pass.
+ * Threads:   see the table at the top; a call that is being decided at this moment may still pass.
  * Progress:  lock-free. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -208,7 +211,7 @@ RESIL_API void resil_window_drain(struct resil_window *window, uint64_t for_ns, 
  * @param now_ns    the time.
  * @param snapshot  filled in.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free. Atomics: loads. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -226,10 +229,10 @@ RESIL_API void resil_window_snapshot(const struct resil_window *window, uint64_t
  * @param window  an initialised window.
  * @param config  as in init.
  * @param now_ns  the time.
- * @return RESIL_OK; RESIL_EINVAL for an illegal config; RESIL_EBUSY while another reconfigure runs.
- *         On failure nothing changes.
+ * @return RESIL_OK; RESIL_EINVAL for a config that can't be used; RESIL_EBUSY while another
+ *         reconfigure runs. On failure nothing changes.
  *
- * Threads:   see above.
+ * Threads:   see the table at the top.
  * Progress:  lock-free for all others; a process that is killed inside leaves it EBUSY until a
  *            rebase.
  * Signals:   async-signal-safe: no.
@@ -247,19 +250,24 @@ RESIL_API int resil_window_reconfigure(struct resil_window *window,
  *
  * Threads:   nobody else may use the window; one process calls it, once.
  * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
  * Since:     0.1
  */
 RESIL_API void resil_window_rebase(struct resil_window *window, uint64_t now_ns);
 
 /**
  * Makes the policy: each call that enters counts for request->cost (0 = 1), or is refused with
- * RESIL_ELIMITED and walk->retry_at_ns, or with RESIL_ECOST. A call that is refused further inside
- * before anything ran is taken out of the count again.
+ * RESIL_ELIMITED and walk->retry_at_ns, or with RESIL_ECOST.
  *
- * @param window  an initialised window. Borrowed for as long as the chain lives.
- * @return the policy. Frame words: 2.
+ * A call that is refused further inside before anything ran is taken out of the count again.
  *
- * Threads:   any.
+ * @param window  an initialised window. Borrowed: must outlive every chain that holds the policy.
+ * @return the policy, named "window"; 2 frame words. resil_chain_init refuses it when the window
+ *         isn't initialised.
+ *
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
 RESIL_API struct resil_policy resil_window_policy(struct resil_window *window);
