@@ -23,7 +23,7 @@ typedef void resil_wake_fn(void *arg);
 
 /** One call's own parameters. All-zero is the default request. */
 struct resil_request {
-    uint64_t now_ns;      /* the time, if the caller has just read it; 0 = the library reads it */
+    uint64_t now_ns;      /* resil_chain_run: the time, if it was just read; 0 = run reads it */
     uint64_t deadline_ns; /* the whole call ends here, a point in time; 0 = no deadline */
     uint64_t cost;        /* what a rate limit charges for an attempt; 0 = 1 */
     uint64_t key;         /* for policies that choose by key; 0 = none */
@@ -38,8 +38,10 @@ enum resil_attempt_kind {
     RESIL_ATTEMPT_FALLBACK = 2, /* produce a substitute: attempt.reason says for what */
 };
 
-/** One run of the callback, as the callback sees it. Fields marked out are the callback's to
-    set. */
+/**
+ * One run of the callback, as the callback sees it. Fields marked out are the callback's to set
+ * when resil_chain_run runs it; an event loop tells the same in the resil_result of its report.
+ */
 struct resil_attempt {
     uint64_t id;               /* never 0; names this attempt in resil_call_report */
     uint64_t deadline_ns;      /* be done by then; RESIL_NEVER = no deadline */
@@ -50,7 +52,7 @@ struct resil_attempt {
     uint32_t kind;             /* enum resil_attempt_kind */
     int call_rc;               /* out: the callback's own code, handed on in the report */
     enum resil_outcome reason; /* the outcome that a fallback replaces; else NONE */
-    int reason_status; /* the status that a fallback replaces (a refusal, or RESIL_EFAILED) */
+    int reason_status;         /* the status that it replaces: a refusal, or RESIL_EFAILED */
 };
 
 /**

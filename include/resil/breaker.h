@@ -394,8 +394,8 @@ RESIL_API int resil_breaker_acquire(struct resil_breaker *breaker, uint64_t now_
  *
  * Closed: counts the result and judges the rules. Half-open: a success or a failure decides, a slow
  * call counts as a failure; OVERLOAD opens again, until the peer's hint if there is one; neutral
- * outcomes (LOCAL, CANCELLED, REFUSED) give the probe back. NONE and unknown values are read as
- * FAILURE.
+ * outcomes (LOCAL, CANCELLED, REFUSED) give the probe back. Metrics only: counts, and never trips.
+ * Disabled: nothing. NONE and unknown values are read as FAILURE.
  *
  * @param breaker  an initialised breaker.
  * @param permit   as acquire granted it. resil_permit_event tells afterwards whether this made a

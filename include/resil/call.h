@@ -101,8 +101,8 @@ RESIL_API int resil_call_begin_sized(struct resil_call *call, size_t call_size,
  * @param random   any value, better a random one: seeds the jitter of this call and numbers its
  *                 attempts, so that a stray report for a former call in the same memory is
  *                 recognised.
- * @return RESIL_OK; RESIL_EINVAL for a NULL call or chain; RESIL_EABI when the sizes of header and
- *         library differ.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL call or chain, or a chain that isn't initialised;
+ *         RESIL_EABI when the sizes of header and library differ.
  *
  * Threads:   one at a time for one call, see the top.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.

@@ -47,22 +47,36 @@ struct resil_chain {
 
 /** What a call came to. */
 struct resil_report {
-    int status; /* 0 for SUCCESS; a refusal; RESIL_EFAILED: see outcome; RESIL_ECANCELLED */
-    enum resil_outcome outcome; /* the last result; REFUSED when nothing ran */
-    const char *decided_by;     /* the policy that decided; NULL = the callback, or the deadline */
-    uint32_t decided_level;     /* its index in the array of policies; UINT32_MAX = none */
-    uint32_t attempts;          /* runs of the callback: hedges counted, fallbacks not */
+    /** What resil_chain_run or resil_call_fini returned. */
+    int status;
+
+    /** The last result; REFUSED when nothing ran. */
+    enum resil_outcome outcome;
+
+    /** The policy that decided, and its index in the array of policies. NULL and UINT32_MAX = the
+        callback, or the deadline. */
+    const char *decided_by;
+    uint32_t decided_level;
+
+    /** Runs of the callback: hedges counted, fallbacks not. */
+    uint32_t attempts;
 
     /** Why no further attempt was made: RESIL_EEXHAUSTED, RESIL_EBUDGET, RESIL_EDEADLINE; 0 = the
         result was not one to retry. */
     int stopped;
-    int call_rc; /* the callback's own code of the last result */
+
+    /** The callback's own code of the last result. */
+    int call_rc;
 
     /** From the begin to the last reading of the clock: 0 on a SUCCESS for which nobody read it
         again. */
     uint64_t elapsed_ns;
-    uint64_t retry_at_ns; /* a refusal, or a peer's hint: when to come back; 0 = unknown */
-    bool late_success;    /* an attempt succeeded after its deadline: free what it produced */
+
+    /** A refusal, or a peer's hint: when to come back, a point in time; 0 = unknown. */
+    uint64_t retry_at_ns;
+
+    /** An attempt succeeded after its deadline: free what it produced. */
+    bool late_success;
 };
 
 /** For the static inline function below. */
@@ -79,14 +93,19 @@ RESIL_API int resil_chain_init_sized(struct resil_chain *chain, size_t chain_siz
  * @param why       receives one line that names the policy and the fault; untouched on success; may
  *                  be NULL.
  * @param why_size  bytes at why.
- * @return RESIL_OK; RESIL_EINVAL when a policy has no table, an object that isn't initialised, a
- *         settle flag without a settle function, more frame words than a call holds, or there is
- *         more than one hedge; RESIL_EABI when the sizes of header and library differ.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL argument (but why) or a count out of range, when a
+ *         policy has no table, no name, an object that isn't initialised, unknown flags, flags
+ *         without a settle function or the other way round, a timer without an admit and a frame
+ *         word, or more than 16 frame words, when the policies together need more frame words than
+ *         a call holds, or more than one forks (and one that forks has timer and settle for all
+ *         kinds); RESIL_EABI when the sizes of header and library differ, those of a policy's table
+ *         too.
  *
  * Threads:   nobody else may use the chain yet.
  * Progress:  wait-free. Syscalls: none. Allocates: nothing.
  * Signals:   async-signal-safe: no.
- * Ownership: the caller keeps everything, on success and on failure; there is no fini.
+ * Ownership: the caller keeps everything, on success and on failure; there is no fini. After a
+ *            failure the chain's content is not to be used.
  * Since:     0.1
  */
 static inline int resil_chain_init(struct resil_chain *chain, const struct resil_policy *policies,
@@ -112,9 +131,10 @@ static inline int resil_chain_init(struct resil_chain *chain, const struct resil
  * @param arg      handed to fn.
  * @param report   receives how it went; may be NULL.
  * @return RESIL_OK for SUCCESS alone; RESIL_EFAILED when the last attempt or a policy's answer was
- *         anything else (report->outcome); the refusal of the policy that said no; RESIL_EDEADLINE
- *         when the deadline left no time to run at all; RESIL_EINVAL for a NULL chain, env or fn
- *         (report untouched).
+ *         anything else (report->outcome); the status with which a policy said no: a refusal,
+ *         RESIL_ECOST from a limit, RESIL_EINVAL for a policy of one's own that answered what it
+ *         can't; RESIL_EDEADLINE when the deadline left no time to run at all; RESIL_EINVAL for a
+ *         NULL chain, env or fn, or a chain that isn't initialised (report untouched).
  *
  * Threads:   any number at once. May be called from inside a callback and from a listener.
  * Progress:  blocking. Syscalls: those of env and of fn.

@@ -13,6 +13,11 @@
  *
  * Nothing runs after a deadline, the fallback neither: keep a request's deadline longer than the
  * timeout policies inside of the fallback.
+ *
+ * A fallback as a part of the mechanism, and not of each caller's code, is what Hystrix (Netflix,
+ * 2012) made common.
+ *
+ * Which calls may overlap on one fallback: everything but init.
  */
 
 #include <resil/common.h>
@@ -21,19 +26,22 @@
 
 RESIL_BEGIN_DECLS
 
-/** The bit of a refusal in a mask of refusals. */
+/** The bit of a refusal, RESIL_EOPEN (-100) to -163, in a mask of refusals. */
 #define RESIL_REFUSAL_BIT(status) (UINT64_C(1) << (unsigned)(-100 - (status)))
 
+/** What is replaced. All-zero is the default. */
 struct resil_fallback_config {
     /** Which outcomes are replaced: a mask of RESIL_OUTCOME_BIT, SUCCESS and NONE excepted. 0 =
         FAILURE, NOT_SENT, OVERLOAD, TIMEOUT, PERMANENT and REFUSED. */
     uint64_t outcomes;
 
-    /** Of REFUSED, which refusals are replaced: a mask of RESIL_REFUSAL_BIT. 0 = all. */
+    /** Of REFUSED, which refusals are replaced: a mask of RESIL_REFUSAL_BIT. 0 = all. An error that
+        a policy refused with (RESIL_ECOST), and a REFUSED of the callback's own, are replaced in
+        any case. */
     uint64_t refusals;
 };
 
-/** Plain words; the fields are private. */
+/** A config that was checked. Plain words; the fields are private, and constant after init. */
 struct resil_fallback {
     uint64_t outcomes_;
     uint64_t refusals_;

@@ -22,12 +22,15 @@
  * whole is not asked twice as often.
  *
  * Event loops only (resil/call.h). A callback that blocks its thread leaves nobody to start a
- * second one: in resil_chain_run a hedge passes everything on and does nothing.
+ * second one: in resil_chain_run a hedge passes everything on and starts nothing; only a success
+ * still earns its share of the budget.
  *
  * At most one hedge in a chain. The policies inside of it run once for each attempt with frames of
  * their own: the frame words from the hedge on count three times (resil_chain_init says when that
  * is too much). Inside: what guards one attempt (a bulkhead, a limiter, a timeout); outside: what
  * guards the call (a retry, a fallback).
+ *
+ * Which calls may overlap on one hedge: everything but init. What it changes is the budget.
  */
 
 #include <resil/budget.h>
@@ -36,6 +39,7 @@
 
 RESIL_BEGIN_DECLS
 
+/** When to hedge, and what pays for it. */
 struct resil_hedge_config {
     /** How long an attempt may take before the next one starts, 1 ns to 1 h. No default: take the
         95th percentile of the peer's latency. */
@@ -44,8 +48,8 @@ struct resil_hedge_config {
     /** The most attempts beside the first one, 1 to 2; 0 = 1. */
     uint64_t hedges;
 
-    /** What pays for them. Required; may be shared with retries. Borrowed: must outlive the
-        chain. */
+    /** What pays for them. No default; initialised; may be shared with retries. Borrowed: must
+        outlive the chain. */
     struct resil_budget *budget;
 };
 

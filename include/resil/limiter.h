@@ -196,7 +196,9 @@ RESIL_API int resil_limiter_cancel(struct resil_limiter *limiter,
 /**
  * Says what acquire would answer, and takes nothing.
  *
- * @param limiter, cost, now_ns  as in acquire.
+ * @param limiter  an initialised limiter.
+ * @param cost  as in acquire.
+ * @param now_ns  the time.
  * @param retry_at_ns            receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with
  *                               RESIL_ECOST; may be NULL.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.

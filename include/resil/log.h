@@ -18,8 +18,14 @@
  * A place whose time is more than a minute ahead of now is free: the clock was set back.
  *
  * Memory: plain words, resil_log_size(limit) bytes; may lie in a MAP_SHARED mapping. A process that
- * dies inside a call costs nothing but that call's place. Which calls may overlap: see
- * resil/limiter.h, except that reconfigure is one store and may overlap itself.
+ * dies inside a call costs nothing but that call's place.
+ *
+ * Which calls may overlap on one log:
+ *
+ *                                 | init, rebase | reconfigure | all others
+ *   init, rebase                  |      no      |     no      |     no
+ *   reconfigure                   |      no      |     yes     |     yes
+ *   acquire, reserve, cancel, ... |      no      |     yes     |     yes
  */
 
 #include <resil/common.h>
@@ -134,7 +140,8 @@ RESIL_API int resil_log_acquire(struct resil_log *log, uint64_t now_ns, uint64_t
 /**
  * As acquire, with a receipt for cancel. A log knows no future: there is no wait.
  *
- * @param log, now_ns  as in acquire.
+ * @param log  an initialised log.
+ * @param now_ns  the time.
  * @param reservation  receives the receipt; at_ns is now_ns, or after RESIL_ELIMITED when the call
  *                     would pass.
  * @return RESIL_OK; RESIL_ELIMITED.
@@ -155,7 +162,8 @@ RESIL_API int resil_log_reserve(struct resil_log *log, uint64_t now_ns,
  * @param now_ns       the time.
  * @return RESIL_OK: it counts no more, and its place is free (should another call come at this very
  *         moment, only when its turn comes again); RESIL_ELATE when another call came after it: it
- *         stays noted; RESIL_EINVAL when there is nothing to give back.
+ *         stays noted, or when it has left the period; RESIL_EINVAL when there is nothing to give
+ *         back (spent, or refused).
  *
  * Threads:   see the table at the top; one reservation must not be cancelled by two threads.
  * Progress:  wait-free. Syscalls: none.
@@ -168,7 +176,8 @@ RESIL_API int resil_log_cancel(struct resil_log *log, struct resil_reservation *
 /**
  * Says what acquire would answer, and notes nothing.
  *
- * @param log, now_ns  as in acquire.
+ * @param log  an initialised log.
+ * @param now_ns  the time.
  * @param retry_at_ns  receives when it passes: now_ns with RESIL_OK; may be NULL.
  * @return RESIL_OK; RESIL_ELIMITED.
  *
@@ -229,7 +238,7 @@ RESIL_API int resil_log_reconfigure(struct resil_log *log, const struct resil_lo
 
 /**
  * Moves a log that lived through a reboot to the new clock: every call that is noted counts as of
- * now_ns.
+ * now_ns, and a drain ends.
  *
  * @param log     an initialised log.
  * @param now_ns  the time on the new clock.

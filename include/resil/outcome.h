@@ -8,24 +8,24 @@
  * own fault. The callback chooses; resil_outcome_from_errno and resil_outcome_from_http_status
  * choose for it where the answer is known.
  *
- *   outcome    | the request was               | breaker                 | retry                  | limit
- *   -----------+-------------------------------+-------------------------+------------------------+-------
- *   SUCCESS    | executed                      | success                 | stop                   | sample
- *   FAILURE    | perhaps executed              | failure                 | only if idempotent     | sample
- *   NOT_SENT   | certainly not executed        | failure                 | yes                    | -
- *   OVERLOAD   | refused before work           | neutral while closed,   | yes, not before the    | drop
- *              |                               | reopens in half-open    | hint, costs double     |
- *   TIMEOUT    | perhaps executed              | failure                 | if idempotent and time | drop
- *              |                               |                         | is left                |
- *   PERMANENT  | executed or refused for good  | failure                 | no                     | sample
- *   CALLER     | answered: our request was     | success: the peer works | no                     | sample
- *              | wrong                         |                         |                        |
- *   LOCAL      | not sent: own resources       | neutral                 | no                     | -
- *   CANCELLED  | abandoned by us               | neutral                 | no                     | -
- *   REFUSED    | never run: a policy said no   | neutral                 | no, unless asked for   | -
+ *  outcome   | the request was              | breaker               | retry                | limit
+ *  ----------+------------------------------+-----------------------+----------------------+-------
+ *  SUCCESS   | executed                     | success               | stop                 | sample
+ *  FAILURE   | perhaps executed             | failure               | only if idempotent   | sample
+ *  NOT_SENT  | certainly not executed       | failure               | yes                  | -
+ *  OVERLOAD  | refused before work          | neutral while closed, | yes, not before the  | drop
+ *            |                              | reopens in half-open  | hint, costs double   |
+ *  TIMEOUT   | perhaps executed             | failure               | if idempotent and    | drop
+ *            |                              |                       | time is left         |
+ *  PERMANENT | executed or refused for good | failure               | no                   | sample
+ *  CALLER    | answered: our request was    | success: the peer     | no                   | sample
+ *            | wrong                        | works                 |                      |
+ *  LOCAL     | not sent: own resources      | neutral               | no                   | -
+ *  CANCELLED | abandoned by us              | neutral               | no                   | -
+ *  REFUSED   | never run: a policy said no  | neutral               | no, unless asked for | -
  *
- * "limit" is a limit that adapts itself. Every policy can be told to read an outcome differently by
- * a mask in its config.
+ * "limit" is what a limit that adapts itself to its peer should make of it; 0.1 has none. Breaker,
+ * retry and fallback can be told by a mask in their config to read an outcome differently.
  */
 
 #include <resil/common.h>

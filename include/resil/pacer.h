@@ -14,8 +14,14 @@
  *     wait = max(T - now, 0);  if wait <= wait_ns:  T = max(T, now) + cost * interval
  *
  * The call after one of cost c starts c intervals later. The queue is only this word: who was told
- * to come at at_ns comes then. Time, rounding, memory and spans are those of resil/limiter.h, and
- * so is the table of calls that may overlap.
+ * to come at at_ns comes then. Time, rounding, memory and spans are those of resil/limiter.h.
+ *
+ * Which calls may overlap on one pacer:
+ *
+ *                                 | init, rebase | reconfigure | all others
+ *   init, rebase                  |      no      |     no      |     no
+ *   reconfigure                   |      no      | yes (EBUSY) |     yes
+ *   acquire, reserve, cancel, ... |      no      |     yes     |     yes
  */
 
 #include <resil/common.h>
@@ -156,7 +162,9 @@ RESIL_API int resil_pacer_cancel(struct resil_pacer *pacer, struct resil_reserva
 /**
  * Says what acquire would answer, and takes nothing.
  *
- * @param pacer, cost, now_ns  as in acquire.
+ * @param pacer  an initialised pacer.
+ * @param cost  as in acquire.
+ * @param now_ns  the time.
  * @param retry_at_ns          receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with
  *                             RESIL_ECOST; may be NULL.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.

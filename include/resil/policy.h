@@ -18,7 +18,8 @@
  * policies inside of the point where the walk turned are asked to settle the result, innermost
  * first. A policy that refused or answered is itself not asked again: it holds nothing. A policy
  * whose admit passed gets exactly one of: a settle that doesn't answer AGAIN (for a kind of result
- * that its flags name; for another kind, nothing), or abandon.
+ * that its flags name; for another kind, nothing), or abandon. Abandon it gets, too, when the
+ * deadline comes while its admit lets the call WAIT, or before the time that its AGAIN named.
  *
  * What every function gets: self, its object; frame, words of its own in this call (ops.frame_words
  * of them); walk, what it may read and write. Without an admit function the frame is zeroed when
@@ -44,19 +45,22 @@ RESIL_BEGIN_DECLS
  * From admit and resume:
  *   PASS     go on
  *   ARMED    as PASS, and call timer when frame[0], a point in time, has come
- *   WAIT     call resume at walk->wake_ns, when woken, or earlier for no reason
+ *   WAIT     call resume at walk->wake_ns, when woken, or earlier for no reason: resume looks at
+ *            walk->now_ns and answers WAIT again, with walk->wake_ns, if it is too early
  *   ANSWER   walk->result is the answer: turn round here
  * From settle:
  *   PASS     go on
  *   DECIDED  go on, and the report names this policy as the one that decided
  *   CHANGED  as DECIDED: walk->result was replaced
- *   AGAIN    enter the inside again at walk->wake_ns
+ *   AGAIN    enter the inside again at walk->wake_ns. If the deadline comes first, abandon is
+ *            called and the result goes on outwards, with RESIL_EDEADLINE in report.stopped
  *   RUN      run the callback once as a substitute; its result goes on outwards
- *   HOLD     of a policy that forks: SUCCESS and CALLER win, the other attempts are aborted; any other
- *            result is held back while another attempt is on its way
+ *   HOLD     of a policy that forked: SUCCESS and CALLER win, the other attempts are aborted; any
+ *            other result is held back while another attempt is on its way. Else as PASS
  * From timer:
  *   PASS     frame[0] is the next time; if it isn't in the future, the timer is off
- *   EXPIRE   end the inside with TIMEOUT, then settle this policy and those outside of it
+ *   EXPIRE   end the inside with TIMEOUT (with REFUSED and RESIL_EDEADLINE if nothing has run),
+ *            then settle this policy and those outside of it
  *   SPAWN    of a policy that forks: as PASS, and start another attempt beside the others
  */
 enum resil_verdict {
@@ -78,19 +82,32 @@ enum resil_verdict {
  * marked out are theirs to set.
  */
 struct resil_walk {
-    /** number and deadline_ns are those of the attempt to come, or of the last one. A policy may
-        bring deadline_ns forward in admit; it puts it back in settle and abandon. */
+    /** admit, resume: number and deadline_ns are those of the attempt to come; settle, abandon:
+        number is that of the last attempt, or still of the one to come if none ran since admit. A
+        policy may bring deadline_ns forward in admit; it puts it back in settle and abandon. */
     struct resil_attempt attempt;
+
     /** settle: the result. Out with ANSWER and CHANGED. */
     struct resil_result result;
-    const struct resil_request *request; /* never NULL */
-    uint64_t now_ns;                     /* the time as last read */
-    uint64_t wake_ns;     /* out, with WAIT and AGAIN: a point in time, or RESIL_NEVER */
-    uint64_t retry_at_ns; /* out, with a refusal: when to ask again; 0 = unknown */
-    int status;           /* settle of REFUSED: whose refusal; 0 = the callback's own */
-    int stopped;          /* out: why no further attempt is made (RESIL_EBUDGET, ...) */
-    bool timed;           /* out, in admit: read the clock again before SUCCESS is settled */
-    bool late_success;    /* a SUCCESS came after its deadline and is settled as TIMEOUT */
+
+    /** Never NULL. */
+    const struct resil_request *request;
+
+    /** The time as last read. In settle of a SUCCESS in blocking code it is that of the begin,
+        unless some admit set timed or there is a deadline. */
+    uint64_t now_ns;
+
+    /** Out, with WAIT and AGAIN: a point in time, or RESIL_NEVER. */
+    uint64_t wake_ns;
+
+    /** Out, with a refusal: when to ask again; 0 = unknown. */
+    uint64_t retry_at_ns;
+
+    int status;        /* settle of REFUSED: whose refusal; 0 = the callback's own */
+    int stopped;       /* out: why no further attempt is made (RESIL_EBUDGET, ...) */
+    bool timed;        /* out, in admit: read the clock again before SUCCESS is settled */
+    bool late_success; /* a SUCCESS came after its deadline and is settled as TIMEOUT */
+
     uint32_t wake_word_;
     const struct resil_env *env_;
     uint64_t seed_;
@@ -124,10 +141,10 @@ struct resil_policy_ops {
     resil_policy_op *resume; /* after WAIT; NULL = admit is called again */
     resil_policy_op *settle;
 
-    /** The inside was torn down, and this frame with it, in admit's WAIT or after its PASS: give
-        everything back. walk->result.outcome says why: TIMEOUT (it was running), CANCELLED (by
-        the caller, or a hedge that lost), REFUSED (nothing was running). The return value is not
-        read. */
+    /** The inside was torn down, and this frame with it, in admit's WAIT, after its PASS or before
+        an AGAIN: give everything back. walk->result.outcome says why: TIMEOUT (it was running),
+        CANCELLED (by the caller, or a hedge that lost), REFUSED (nothing was running). The return
+        value is not read. */
     resil_policy_op *abandon;
     resil_policy_op *timer;
 

@@ -31,7 +31,7 @@
  * struct resil_retry is immutable after init and holds the address of the budget: it belongs to one
  * process. What processes share is the budget.
  *
- * Which calls may overlap on one retry: everything but init.
+ * Which calls may overlap on one retry: everything but init, and next with the same progress.
  */
 
 #include <resil/backoff.h>

@@ -6,12 +6,18 @@
  * A limit on the time of everything inside of it: around a retry it bounds all attempts and the
  * waiting between them, inside of a retry each attempt alone.
  *
- *     attempt.deadline_ns = min(attempt.deadline_ns, now + timeout_ns)      on the way in; put back on the way out
+ *     attempt.deadline_ns = min(attempt.deadline_ns, now + timeout_ns)
+ *
+ * on the way in; on the way out it is put back. (That every call needs a time-out is the first
+ * advice of Michael T. Nygard, "Release It!", 2007; a deadline handed inwards instead of a span is
+ * what RPC systems do.)
  *
  * The callback is told the deadline and must obey it: no library can interrupt a blocking call from
  * outside without breaking it. An event loop is woken at the deadline and told to ABORT. Either way
  * a result that comes with the deadline or after it counts as TIMEOUT, for the policies and in the
  * report (report.late_success tells of a success that came too late).
+ *
+ * Plain words: may lie in a shared mapping. Which calls may overlap on one timeout:
  *
  *                | init | reconfigure | in a chain
  *   init         |  no  |     no      |    no
@@ -23,6 +29,7 @@
 
 RESIL_BEGIN_DECLS
 
+/** How long. All-zero is the default. */
 struct resil_timeout_config {
     uint64_t timeout_ns; /* 1 ns to 24 h; 0 = 1 s */
 };

@@ -30,8 +30,14 @@
  * without need for at most one 256th of that time; if that 256th is less than a minute, it is also
  * how old a told time may be.
  *
- * Memory: plain words; may lie in a MAP_SHARED mapping. Which calls may overlap: see
- * resil/limiter.h.
+ * Memory: plain words; may lie in a MAP_SHARED mapping.
+ *
+ * Which calls may overlap on one window:
+ *
+ *                                 | init, rebase | reconfigure | all others
+ *   init, rebase                  |      no      |     no      |     no
+ *   reconfigure                   |      no      | yes (EBUSY) |     yes
+ *   acquire, reserve, cancel, ... |      no      |     yes     |     yes
  */
 
 #include <resil/common.h>
@@ -143,7 +149,9 @@ RESIL_API int resil_window_acquire(struct resil_window *window, uint64_t cost, u
 /**
  * As acquire, with a receipt for cancel. A window knows no future: there is no wait.
  *
- * @param window, cost, now_ns  as in acquire.
+ * @param window  an initialised window.
+ * @param cost  as in acquire.
+ * @param now_ns  the time.
  * @param reservation           receives the receipt; at_ns is now_ns, or after RESIL_ELIMITED when
  *                              the call would pass.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.
@@ -176,7 +184,9 @@ RESIL_API int resil_window_cancel(struct resil_window *window,
 /**
  * Says what acquire would answer, and counts nothing.
  *
- * @param window, cost, now_ns  as in acquire.
+ * @param window  an initialised window.
+ * @param cost  as in acquire.
+ * @param now_ns  the time.
  * @param retry_at_ns           receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with
  *                              RESIL_ECOST; may be NULL.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.

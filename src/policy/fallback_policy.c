@@ -26,7 +26,7 @@ static int check(const struct resil_fallback_config *config, struct resil__why w
 int resil_fallback_config_check(const struct resil_fallback_config *config, char *why,
                                 size_t why_size)
 {
-    return check(config, (struct resil__why){why, why_size});
+    return config == NULL ? RESIL_OK : check(config, (struct resil__why){why, why_size});
 }
 
 int resil_fallback_init_sized(struct resil_fallback *fallback, size_t fallback_size,
@@ -45,6 +45,15 @@ int resil_fallback_init_sized(struct resil_fallback *fallback, size_t fallback_s
     return RESIL_OK;
 }
 
+/* A status without a bit is replaced if all are: -164 to -199, which a program's own policies may
+   use. */
+static bool replaces(const struct resil_fallback *fallback, int status)
+{
+    if (!resil_status_is_refusal(status) || fallback->refusals_ == UINT64_MAX)
+        return true;
+    return status >= -163 && (fallback->refusals_ & RESIL_REFUSAL_BIT(status)) != 0;
+}
+
 static int settle(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     const struct resil_fallback *fallback = self;
@@ -52,8 +61,7 @@ static int settle(void *self, uint64_t *frame, struct resil_walk *walk)
     (void)frame;
     if ((fallback->outcomes_ & RESIL_OUTCOME_BIT(walk->result.outcome)) == 0)
         return RESIL_PASS;
-    if (walk->result.outcome == RESIL_REFUSED && resil_status_is_refusal(walk->status) &&
-        (walk->status < -163 || (fallback->refusals_ & RESIL_REFUSAL_BIT(walk->status)) == 0))
+    if (walk->result.outcome == RESIL_REFUSED && !replaces(fallback, walk->status))
         return RESIL_PASS;
     return RESIL_RUN;
 }

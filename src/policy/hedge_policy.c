@@ -9,8 +9,11 @@
 
 static int check(const struct resil_hedge_config *config, struct resil__why why)
 {
-    int rc = resil__check_required(why, "delay_ns", config->delay_ns, 1, DELAY_MAX_NS);
+    int rc;
 
+    if (config == NULL)
+        return resil__check_fail(why, "config", "is NULL, and delay_ns has no default");
+    rc = resil__check_required(why, "delay_ns", config->delay_ns, 1, DELAY_MAX_NS);
     if (rc == RESIL_OK)
         rc = resil__check_range(why, "hedges", config->hedges, 1, 2);
     if (rc == RESIL_OK && config->budget == NULL)
@@ -28,7 +31,7 @@ int resil_hedge_init_sized(struct resil_hedge *hedge, size_t hedge_size,
 {
     if (hedge_size != sizeof *hedge || config_size != sizeof *config)
         return RESIL_EABI;
-    if (hedge == NULL || config == NULL || check(config, (struct resil__why){0}) != RESIL_OK)
+    if (hedge == NULL || check(config, (struct resil__why){0}) != RESIL_OK)
         return RESIL_EINVAL;
     hedge->delay_ns_ = config->delay_ns;
     hedge->hedges_ = resil__default(config->hedges, HEDGES_DEFAULT);

@@ -18,7 +18,7 @@ static int check(const struct resil_timeout_config *config, struct resil__why wh
 int resil_timeout_config_check(const struct resil_timeout_config *config, char *why,
                                size_t why_size)
 {
-    return check(config, (struct resil__why){why, why_size});
+    return config == NULL ? RESIL_OK : check(config, (struct resil__why){why, why_size});
 }
 
 int resil_timeout_reconfigure(struct resil_timeout *timeout,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The sizes that a caller's program is compiled with. A change of one of these numbers is a change of the ABI:
- * it needs a new soname, or the reserve of the struct. Pinned for x86-64; the layouts hold nothing but words,
- * pointers and arrays of them, so another 64-bit machine comes to the same.
+ * The sizes that a caller's program is compiled with. A change of one of these numbers is a change
+ * of the ABI: it needs a new soname, or the reserve of the struct. Pinned for x86-64; the layouts
+ * hold nothing but words, pointers and arrays of them, so another 64-bit machine comes to the same.
  */
 #include <resil/resil.h>
 
@@ -24,11 +24,48 @@ PIN(resil_report, 56);
 PIN(resil_step, 16);
 PIN(resil_call, 984);
 
-/* The primitives, object and config, one pair a noun, in alphabetic order of the nouns. */
+/* The primitives in alphabetic order of the nouns: object, config, and what else a caller holds. */
+PIN(resil_backoff_config, 32);
+PIN(resil_breaker, 1280);
+PIN(resil_breaker_config, 176);
+PIN(resil_breaker_snapshot, 112);
+PIN(resil_breaker_event, 24);
+PIN(resil_breaker_watch, 24);
+PIN(resil_budget, 256);
+PIN(resil_budget_config, 40);
+PIN(resil_budget_snapshot, 24);
+PIN(resil_bulkhead, 64);
+PIN(resil_bulkhead_config, 8);
+PIN(resil_bulkhead_snapshot, 16);
 PIN(resil_fallback, 16);
 PIN(resil_fallback_config, 16);
+PIN(resil_hedge, 24);
+PIN(resil_hedge_config, 24);
+PIN(resil_limiter, 240);
+PIN(resil_limiter_config, 40);
+PIN(resil_limiter_snapshot, 64);
+PIN(resil_limiter_wait, 16);
+PIN(resil_log, 128);
+PIN(resil_log_config, 24);
+PIN(resil_log_snapshot, 48);
+PIN(resil_pacer, 240);
+PIN(resil_pacer_config, 32);
+PIN(resil_pacer_snapshot, 48);
+PIN(resil_permit, 24);
+PIN(resil_queue, 160);
+PIN(resil_queue_config, 32);
+PIN(resil_queue_snapshot, 40);
+PIN(resil_ticket, 56);
+PIN(resil_reservation, 32);
+PIN(resil_retry, 64);
+PIN(resil_retry_config, 64);
+PIN(resil_retry_progress, 16);
+PIN(resil_retry_question, 40);
 PIN(resil_timeout, 8);
 PIN(resil_timeout_config, 8);
+PIN(resil_window, 176);
+PIN(resil_window_config, 24);
+PIN(resil_window_snapshot, 48);
 
 #ifdef WRONG_SIZE /* the negative control: see meson.build */
 PIN(resil_result, 17);

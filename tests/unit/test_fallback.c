@@ -112,6 +112,28 @@ static void chosen_refusals_alone_are_replaced(void **state)
     assert_int_equal(f->seen.reason_status, RESIL_EOPEN);
 }
 
+static void a_refusal_without_a_bit_is_replaced_only_if_all_are(void **state)
+{
+    struct fixture *f = *state;
+    struct resil_fallback_config config = {.refusals = ~UINT64_C(1)};
+
+    f->script.admit[0] = -170;
+    f->script.admit[1] = -170;
+    assert_int_equal(run(f, &config), -170);
+    assert_int_equal(run(f, NULL), RESIL_OK);
+    assert_int_equal(f->seen.reason_status, -170);
+}
+
+static void an_error_of_a_policy_is_replaced_whatever_the_mask(void **state)
+{
+    struct fixture *f = *state;
+    struct resil_fallback_config config = {.refusals = RESIL_REFUSAL_BIT(RESIL_EOPEN)};
+
+    f->script.admit[0] = RESIL_ECOST;
+    assert_int_equal(run(f, &config), RESIL_OK);
+    assert_int_equal(f->seen.reason_status, RESIL_ECOST);
+}
+
 static void a_substitute_that_fails_is_the_result(void **state)
 {
     struct fixture *f = *state;
@@ -138,6 +160,7 @@ static void init_refuses_bad_masks(void **state)
                                             .refusals = RESIL_REFUSAL_BIT(RESIL_EOPEN)};
     assert_int_equal(resil_fallback_config_check(&config, why, sizeof why), RESIL_EINVAL);
     assert_string_equal(why, "refusals: given, but outcomes leaves REFUSED out");
+    assert_int_equal(resil_fallback_config_check(NULL, why, sizeof why), RESIL_OK);
 }
 
 static void init_refuses_null_and_other_sizes(void **state)
@@ -169,6 +192,8 @@ int main(void)
         TEST(by_default_other_results_pass),
         TEST(chosen_outcomes_alone_are_replaced),
         TEST(chosen_refusals_alone_are_replaced),
+        TEST(a_refusal_without_a_bit_is_replaced_only_if_all_are),
+        TEST(an_error_of_a_policy_is_replaced_whatever_the_mask),
         TEST(a_substitute_that_fails_is_the_result),
         TEST(init_refuses_bad_masks),
         TEST(init_refuses_null_and_other_sizes),

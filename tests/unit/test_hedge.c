@@ -192,6 +192,8 @@ static void init_names_what_is_wrong(void **state)
     config.budget = NULL;
     assert_int_equal(resil_hedge_config_check(&config, why, sizeof why), RESIL_EINVAL);
     assert_string_equal(why, "budget: is NULL: a hedge takes from a budget");
+    assert_int_equal(resil_hedge_config_check(NULL, why, sizeof why), RESIL_EINVAL);
+    assert_string_equal(why, "config: is NULL, and delay_ns has no default");
 }
 
 static void init_refuses_null_and_other_sizes(void **state)

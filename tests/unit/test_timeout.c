@@ -83,6 +83,7 @@ static void config_check_names_the_field(void **state)
     assert_string_equal(why, "timeout_ns is RESIL_OFF: must be 1 to 86400000000000 (0 = default)");
     config.timeout_ns = RESIL_SEC(86400);
     assert_int_equal(resil_timeout_config_check(&config, why, sizeof why), RESIL_OK);
+    assert_int_equal(resil_timeout_config_check(NULL, why, sizeof why), RESIL_OK);
 }
 
 static void a_chain_refuses_one_that_is_not_initialised(void **state)
