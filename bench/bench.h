@@ -20,10 +20,12 @@
 struct bench {
     const char *name; /* group.what */
 
-    /** Prepares the state that all threads share; NULL = nothing to prepare. False = can't be measured. */
+    /** Prepares the state that all threads share; NULL = nothing to prepare. False = can't be
+        measured. */
     bool (*setup)(uint32_t threads);
 
-    /** Does the operation so many times, in thread 0, 1, ...: all of them at once on the same state. */
+    /** Does the operation so many times, in thread 0, 1, ...: all of them at once on the same
+        state. */
     void (*run)(uint64_t iterations, uint32_t thread);
 
     /** After the last run; NULL = nothing to do. */
@@ -47,7 +49,8 @@ static inline void bench_keep(uint64_t value)
 /** Ends the program: an operation did not do what is measured (granted instead of refused, ...). */
 _Noreturn void bench_fail(const char *name);
 
-/** The caller's time in a loop: starts at the clock and takes so many ns per operation, so that windows slide. */
+/** The caller's time in a loop: starts at the clock and takes so many ns per operation, so that
+    windows slide. */
 #define BENCH_TICK_NS 4
 
 /** Shared state starts its own pair of lines, as the prefetcher fetches them. */

@@ -10,7 +10,8 @@
 #define MEASURE_REPETITIONS 21
 #define MEASURE_TRIES       8
 
-/** The least part of a repetition in which all threads must have run at the same time, in percent. */
+/** The least part of a repetition in which all threads must have run at the same time, in
+    percent. */
 #define MEASURE_OVERLAP_PCT 80
 
 struct measure_series {
@@ -25,8 +26,8 @@ struct measure_series {
 uint32_t measure_threads_max(void);
 
 /**
- * Measures all series, one repetition of each in turn. A series that doesn't reach MEASURE_REPETITIONS within
- * MEASURE_TRIES times as many has kept < MEASURE_REPETITIONS.
+ * Measures all series, one repetition of each in turn. A series that doesn't reach
+ * MEASURE_REPETITIONS within MEASURE_TRIES times as many has kept < MEASURE_REPETITIONS.
  *
  * Returns false, with a line on stderr, when a thread or a benchmark can't be set up.
  */

@@ -3,10 +3,11 @@
 #define CROWD_H
 
 /*
- * The quickstart's users, and the service that makes requests for them. Users come every few ms whether anybody is
- * free or not, and leave when nobody has taken care of them for half a second: a service that is busy waiting pays for
- * it, as it does in production. Every other user needs only a neighbour of the server, which is well all the time and
- * is asked with plain libcurl: what he gets depends on whether a thread is free for him.
+ * The quickstart's users, and the service that makes requests for them. Users come every few ms
+ * whether anybody is free or not, and leave when nobody has taken care of them for half a second: a
+ * service that is busy waiting pays for it, as it does in production. Every other user needs only a
+ * neighbour of the server, which is well all the time and is asked with plain libcurl: what he gets
+ * depends on whether a thread is free for him.
  */
 
 #include <curl/curl.h>

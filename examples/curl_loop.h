@@ -3,8 +3,8 @@
 #define CURL_LOOP_H
 
 /*
- * libcurl's multi interface on epoll, nothing of resil in it: stands for the event loop that your program has already
- * (libuv, libevent, its own).
+ * libcurl's multi interface on epoll, nothing of resil in it: stands for the event loop that your
+ * program has already (libuv, libevent, its own).
  */
 
 #include <curl/curl.h>

@@ -3,8 +3,8 @@
 #define DISPLAY_H
 
 /*
- * Shows what requests came to: a line for each slice of time, and sums at the end. Colours on a terminal only
- * (and not if NO_COLOR is set); plain text into a file or a pipe.
+ * Shows what requests came to: a line for each slice of time, and sums at the end. Colours on a
+ * terminal only (and not if NO_COLOR is set); plain text into a file or a pipe.
  */
 
 #include <pthread.h>
@@ -43,10 +43,13 @@ struct tally_counts {
     uint64_t failed;    /* requests that came to nothing, after all attempts */
     uint64_t refused;   /* requests that a policy ended without asking the server (again) */
     uint64_t left;      /* requests given up in line: nobody was free to make them */
-    uint64_t
-        waited_ns; /* of all requests that were not answered well, from asking to the bad news */
+
+    /** Of all requests that were not answered well, from asking to the bad news. */
+    uint64_t waited_ns;
+
     uint64_t latency_ns;     /* of those answered well: the sum */
     uint64_t latency_ns_max; /* and the slowest */
+
     struct {
         const char *name;
         uint64_t count;

@@ -3,12 +3,14 @@
 #define HTTP_GUARD_H
 
 /*
- * The policies around requests to one server, built once at start-up. Copy it and put your own numbers in.
+ * The policies around requests to one server, built once at start-up. Copy it and put your own
+ * numbers in.
  *
  *     call timeout > retry (budget) > breaker > limiter > bulkhead > attempt timeout > the request
  *
- * Outermost first. The breaker is inside of the retry, so that it sees every attempt, and an open breaker ends the
- * call at once. The limiter and the bulkhead come after it: what the breaker refuses uses none of their room.
+ * Outermost first. The breaker is inside of the retry, so that it sees every attempt, and an open
+ * breaker ends the call at once. The limiter and the bulkhead come after it: what the breaker
+ * refuses uses none of their room.
  */
 
 #include <resil/breaker.h>
@@ -47,7 +49,8 @@ struct http_guard {
 int http_guard_init(struct http_guard *guard, const struct http_guard_config *config, char *why,
                     size_t why_size);
 
-/** The breaker's state in a word, for people; "ramp" while it lets in a part of the calls after closing. */
+/** The breaker's state in a word, for people; "ramp" while it lets in a part of the calls after
+    closing. */
 const char *http_guard_state(const struct http_guard *guard);
 
 #endif

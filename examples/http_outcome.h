@@ -3,7 +3,8 @@
 #define HTTP_OUTCOME_H
 
 /*
- * What stands between libcurl and a chain: a deadline on the way in, an outcome on the way out. Copy it.
+ * What stands between libcurl and a chain: a deadline on the way in, an outcome on the way out.
+ * Copy it.
  *
  *     static enum resil_outcome fetch(void *arg, struct resil_attempt *attempt)
  *     {
@@ -13,9 +14,9 @@
  *         return http_outcome(curl, curl_easy_perform(curl), attempt);
  *     }
  *
- * libcurl has a retry of its own, which nothing here sees: when a kept connection turns out to be dead, it sends
- * the request once more on a new one, a POST too. A request that must not run twice needs
- * CURLOPT_FRESH_CONNECT.
+ * libcurl has a retry of its own, which nothing here sees: when a kept connection turns out to be
+ * dead, it sends the request once more on a new one, a POST too. A request that must not run twice
+ * needs CURLOPT_FRESH_CONNECT.
  */
 
 #include <curl/curl.h>
@@ -26,7 +27,8 @@
  * Makes a handle that gets a URL and throws the body away.
  *
  * @param user  what http_user returns for this handle; may be NULL.
- * @return NULL if it can't be had; else to be given to curl_easy_cleanup. One thread at a time may use it.
+ * @return NULL if it can't be had; else to be given to curl_easy_cleanup. One thread at a time may
+ *         use it.
  */
 CURL *http_open(const char *url, void *user);
 
@@ -34,8 +36,9 @@ CURL *http_open(const char *url, void *user);
 void *http_user(CURL *curl);
 
 /**
- * Makes a transfer obey the deadline of its attempt. Call it before each perform (or curl_multi_add_handle): a handle
- * that is used again would keep the time-out of the attempt before.
+ * Makes a transfer obey the deadline of its attempt. Call it before each perform (or
+ * curl_multi_add_handle): a handle that is used again would keep the time-out of the attempt
+ * before.
  */
 void http_deadline(CURL *curl, const struct resil_attempt *attempt);
 

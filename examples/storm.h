@@ -3,8 +3,8 @@
 #define STORM_H
 
 /*
- * What the demonstrations have in common: a server, its bad minute (healthy, failing, slow, dead, healthy again) in
- * seven seconds, and the timeline of it.
+ * What the demonstrations have in common: a server, its bad minute (healthy, failing, slow, dead,
+ * healthy again) in seven seconds, and the timeline of it.
  */
 
 #include "display.h"
@@ -28,10 +28,12 @@ struct storm {
     const char *phase_;
 };
 
-/** Starts the server and writes the header. Returns false when no server is to be had: nothing to end. */
+/** Starts the server and writes the header. Returns false when no server is to be had: nothing to
+    end. */
 bool storm_begin(struct storm *storm);
 
-/** Writes the line and makes the weather that are due, if they are. Call it at next_ns, or more often. */
+/** Writes the line and makes the weather that are due, if they are. Call it at next_ns, or more
+    often. */
 void storm_turn(struct storm *storm);
 
 /** Stops the server. */

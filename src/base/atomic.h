@@ -3,18 +3,20 @@
 #define RESIL_BASE_ATOMIC_H
 
 /*
- * The only door to atomics. Every operation carries its order in its name; there are no stand-alone fences,
- * which ThreadSanitizer doesn't model. Words are plain integers, so that public structs stay free of
- * _Atomic and can lie in shared mappings.
+ * The only door to atomics. Every operation carries its order in its name; there are no stand-alone
+ * fences, which ThreadSanitizer doesn't model. Words are plain integers, so that public structs
+ * stay free of _Atomic and can lie in shared mappings.
  *
  *   resil__load_relaxed    resil__load_acquire
  *   resil__store_relaxed   resil__store_release
  *   resil__cas             compare-and-swap, acquire and release on success, acquire on failure;
  *                          *expected receives what was there
- *   resil__add_relaxed     resil__add            fetch-and-add: returns the OLD value; add is acq_rel
- *   resil__sub             resil__or             resil__xchg           acq_rel, return the old value
- *   resil__load_seq        resil__store_seq      resil__sub_seq        sequentially consistent: for the one
- *                          pattern that needs it, write mine and then read yours
+ *   resil__add_relaxed     resil__add            fetch-and-add: returns the OLD value; add is
+ *                          acq_rel
+ *   resil__sub             resil__or             resil__xchg           acq_rel, return the old
+ *                          value
+ *   resil__load_seq        resil__store_seq      resil__sub_seq        sequentially consistent: for
+ *                          the one pattern that needs it, write mine and then read yours
  *
  * Suffix 32: the same for uint32_t.
  */

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/outcomes.h"
+
 static int fail_range(struct resil__why why, const char *field, uint64_t value, uint64_t low,
                       uint64_t high, const char *also)
 {
@@ -49,4 +51,11 @@ int resil__check_fail(struct resil__why why, const char *field, const char *what
     if (why.text != NULL && why.size > 0)
         (void)snprintf(why.text, why.size, "%s: %s", field, what);
     return RESIL_EINVAL;
+}
+
+int resil__check_outcomes(struct resil__why why, const char *field, uint64_t mask)
+{
+    if ((mask & ~RESIL__OUTCOMES_WRONG) == 0)
+        return RESIL_OK;
+    return resil__check_fail(why, field, "must be bits of FAILURE to REFUSED (RESIL_OUTCOME_BIT)");
 }

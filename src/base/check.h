@@ -3,8 +3,8 @@
 #define RESIL_BASE_CHECK_H
 
 /*
- * Validating a config: each helper writes one line that names the field, its value and the legal range, and
- * returns RESIL_EINVAL; or returns RESIL_OK and leaves the line alone.
+ * Validating a config: each helper writes one line that names the field, its value and the legal
+ * range, and returns RESIL_EINVAL; or returns RESIL_OK and leaves the line alone.
  *
  *     "failure_pct is 150: must be 1 to 100 (0 = default, RESIL_OFF = off)"
  */
@@ -29,6 +29,9 @@ int resil__check_optional(struct resil__why why, const char *field, uint64_t val
 /** A field without a default: 0 fails like any other value out of range. */
 int resil__check_required(struct resil__why why, const char *field, uint64_t value, uint64_t low,
                           uint64_t high);
+
+/** A mask of results that went wrong: 0 passes; NONE, SUCCESS and what is no outcome don't. */
+int resil__check_outcomes(struct resil__why why, const char *field, uint64_t mask);
 
 /** A rule of its own: writes "field: what" and returns RESIL_EINVAL. */
 int resil__check_fail(struct resil__why why, const char *field, const char *what);

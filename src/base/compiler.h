@@ -3,8 +3,9 @@
 #define RESIL_BASE_COMPILER_H
 
 /*
- * What the compiler can be told. RESIL__UNINITIALISED: a large local whose parts are set before they are
- * read; where automatic variables are zeroed by a hardening flag, that would cost more than the call.
+ * What the compiler can be told. RESIL__UNINITIALISED: a large local whose parts are set before
+ * they are read; where automatic variables are zeroed by a hardening flag, that would cost more
+ * than the call.
  */
 
 #if defined(__has_attribute)

@@ -9,8 +9,8 @@
  *     while (!resil__cas(word, &old, next(old)))
  *         resil__contend(&contend);
  *
- * The first failure costs about ten cycles, each further one twice as much, at most about 1,000: a failed
- * swap means that another made progress, so the loop stays lock-free.
+ * The first failure costs about ten cycles, each further one twice as much, at most about 1,000: a
+ * failed swap means that another made progress, so the loop stays lock-free.
  */
 
 #include <ck_backoff.h>

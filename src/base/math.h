@@ -2,7 +2,8 @@
 #ifndef RESIL_BASE_MATH_H
 #define RESIL_BASE_MATH_H
 
-/* Saturating arithmetic on unsigned 64-bit words, and the one multiply-divide with a 128-bit middle. */
+/* Saturating arithmetic on unsigned 64-bit words, and the one multiply-divide with a 128-bit
+   middle. */
 
 #include <stdint.h>
 
@@ -50,7 +51,8 @@ uint64_t resil__mul_div(uint64_t a, uint64_t b, uint64_t divisor);
 /** ceil(a * b / divisor); UINT64_MAX when it doesn't fit or divisor is 0. */
 uint64_t resil__mul_div_up(uint64_t a, uint64_t b, uint64_t divisor);
 
-/** The portable twins, compared with the above in a test; used where the compiler has no 128-bit integer. */
+/** The portable twins, compared with the above in a test; used where the compiler has no 128-bit
+    integer. */
 struct resil__wide resil__mul_wide_portable(uint64_t a, uint64_t b);
 uint64_t resil__mul_div_portable(uint64_t a, uint64_t b, uint64_t divisor);
 

@@ -3,9 +3,9 @@
 #define RESIL_BASE_RANDOM_H
 
 /*
- * Random numbers for jitter, not for cryptography. splitmix64: Guy L. Steele Jr., Doug Lea, Christine H.
- * Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014. Unbiased ranges by multiplication:
- * Daniel Lemire, "Fast Random Integer Generation in an Interval", 2019.
+ * Random numbers for jitter, not for cryptography. splitmix64: Guy L. Steele Jr., Doug Lea,
+ * Christine H. Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014. Unbiased
+ * ranges by multiplication: Daniel Lemire, "Fast Random Integer Generation in an Interval", 2019.
  */
 
 #include <stdint.h>
@@ -27,7 +27,8 @@ static inline uint64_t resil__random_next(uint64_t *state)
     return resil__mix(*state);
 }
 
-/** A number of 0 to bound - 1 from 64 random bits; the bias is at most bound / 2^64. bound 0 gives 0. */
+/** A number of 0 to bound - 1 from 64 random bits; the bias is at most bound / 2^64. bound 0 gives
+    0. */
 static inline uint64_t resil__random_below(uint64_t random, uint64_t bound)
 {
     return resil__mul_wide(random, bound).high;

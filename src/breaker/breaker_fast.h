@@ -3,8 +3,8 @@
 #define RESIL_BREAKER_FAST_H
 
 /*
- * The hot halves of acquire and record, for the public functions and the policy alike, and the doors to their
- * cold halves. All work on bare words, so that a policy can keep them in its frame.
+ * The hot halves of acquire and record, for the public functions and the policy alike, and the
+ * doors to their cold halves. All work on bare words, so that a policy can keep them in its frame.
  */
 
 #include <resil/breaker.h>
@@ -17,7 +17,8 @@
 int resil__breaker_acquire_cold(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns,
                                 uint64_t *token, uint64_t *start_ns, uint64_t *retry_at_ns);
 
-/** In breaker_record.c: any result. counted: the window has it already. event: untouched without one. */
+/** In breaker_record.c: any result. counted: the window has it already. event: untouched without
+    one. */
 int resil__breaker_record_cold(struct resil_breaker *breaker, uint64_t token, uint64_t start_ns,
                                uint64_t now_ns, const struct resil_result *result, bool counted,
                                uint64_t *event);

@@ -16,7 +16,8 @@ resil__breaker_rules(const struct resil_breaker *breaker, uint64_t word)
     return &breaker->rules_[resil__word_rules(word)];
 }
 
-/** The windows of a breaker, for the epoch of a state word. The breaker isn't changed by looking. */
+/** The windows of a breaker, for the epoch of a state word. The breaker isn't changed by
+    looking. */
 struct resil__slices resil__breaker_slices(const struct resil_breaker *breaker, uint64_t word);
 struct resil__ring resil__breaker_ring(const struct resil_breaker *breaker, uint64_t word);
 
@@ -41,7 +42,8 @@ static inline uint64_t resil__breaker_longest(const struct resil_breaker_rules_ 
                                            : RESIL__RULE(rules, open_longest);
 }
 
-/** In breaker_open.c: leaves the time of the next open state in place and returns the word that opens. */
+/** In breaker_open.c: leaves the time of the next open state in place and returns the word that
+    opens. */
 uint64_t resil__breaker_opening(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns,
                                 uint64_t hint_ns);
 

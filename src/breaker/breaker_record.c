@@ -3,6 +3,7 @@
 
 #include "base/contend.h"
 #include "base/math.h"
+#include "base/outcomes.h"
 
 enum verdict {
     NEUTRAL = 0,
@@ -13,8 +14,7 @@ enum verdict {
 static enum verdict read_outcome(const struct resil_breaker_rules_ *rules,
                                  enum resil_outcome outcome)
 {
-    if ((unsigned)outcome >= RESIL_OUTCOMES || outcome == RESIL_NONE)
-        outcome = RESIL_FAILURE;
+    outcome = resil__outcome(outcome);
     if ((RESIL__RULE(rules, failure_mask) & RESIL_OUTCOME_BIT(outcome)) != 0)
         return BAD;
     return outcome == RESIL_SUCCESS || outcome == RESIL_CALLER ? GOOD : NEUTRAL;

@@ -10,13 +10,14 @@
  *     lease = ticket 4 | held 1 | start 59
  *     token = generation 32 | event 10 | 0... | ticket 4 | slot 4 | probe 1 | live 1
  *
- * The generation grows with each transition and belongs to permits. The revision grows by one with each
- * reconfigure, and its lowest bit says which of the two rule sets holds; it grows by two when a probe's place is
- * taken over. So each change that a compare-and-swap must notice changes the word.
+ * The generation grows with each transition and belongs to permits. The revision grows by one with
+ * each reconfigure, and its lowest bit says which of the two rule sets holds; it grows by two when
+ * a probe's place is taken over. So each change that a compare-and-swap must notice changes the
+ * word.
  *
- * The mark of a time word is the low 4 bits of the generation it was written for (and for until a fifth: the time
- * is a peer's hint). It is written before the word moves to that generation. Times are compared modulo 2^59 ns,
- * 18 years.
+ * The mark of a time word is the low 4 bits of the generation it was written for (and for until a
+ * fifth: the time is a peer's hint). It is written before the word moves to that generation. Times
+ * are compared modulo 2^59 ns, 18 years.
  */
 
 #include <resil/breaker.h>
@@ -143,8 +144,9 @@ static inline bool resil__time_is_of(uint64_t time, uint32_t gen)
 }
 
 /**
- * How long until a deadline; 0 = due. Further ahead than twice the longest counts as due: then the clock was
- * set back. Twice, so that no now that is a little older than the deadline's own shortens it.
+ * How long until a deadline; 0 = due. Further ahead than twice the longest counts as due: then the
+ * clock was set back. Twice, so that no now that is a little older than the deadline's own shortens
+ * it.
  */
 static inline uint64_t resil__time_left(uint64_t deadline, uint64_t now_ns, uint64_t longest)
 {

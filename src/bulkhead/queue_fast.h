@@ -2,7 +2,8 @@
 #ifndef RESIL_QUEUE_FAST_H
 #define RESIL_QUEUE_FAST_H
 
-/* The hot halves of the queue, shared by the public functions and the policy. The proof is in queue.c. */
+/* The hot halves of the queue, shared by the public functions and the policy. The proof is in
+   queue.c. */
 
 #include <resil/queue.h>
 
@@ -31,7 +32,8 @@ static inline int resil__queue_acquire(struct resil_queue *queue)
     return resil__bulkhead_acquire(queue->bulkhead_);
 }
 
-/** The load comes after the subtraction in the one order of all sequentially consistent operations. */
+/** The load comes after the subtraction in the one order of all sequentially consistent
+    operations. */
 static inline int resil__queue_release(struct resil_queue *queue)
 {
     int rc = resil__bulkhead_release(queue->bulkhead_);

@@ -3,18 +3,19 @@
 #define RESIL_CHAIN_MACHINE_H
 
 /*
- * What the files of the chain share. A call has one lane, or up to three inside of a policy that forks; the
- * trunk (the levels outside of that policy) always belongs to lane 0. A lane is in one phase:
+ * What the files of the chain share. A call has one lane, or up to three inside of a policy that
+ * forks; the trunk (the levels outside of that policy) always belongs to lane 0. A lane is in one
+ * phase:
  *
- *     IDLE -> ADMIT <-> PARKED, WAITING  level: the policy to ask next, or that waits (PARKED until the step
- *               |                        in which it said so is over)
+ *     IDLE -> ADMIT <-> PARKED, WAITING  level: the policy to ask next, or that waits (PARKED until
+ *               |                        the step in which it said so is over)
  *               v
  *             READY -> CALLING           level: where settling will begin (policies below it)
  *                        |   |
  *               REPORTED <   | deadline
  *                        v   v
- *             AGAIN <-> SETTLE -> DONE   level: policies below it are still to be settled; AGAIN: the one
- *                         |              that asked for it
+ *             AGAIN <-> SETTLE -> DONE   level: policies below it are still to be settled; AGAIN:
+ *                         |              the one that asked for it
  *                         v
  *                       HELD             this lane has a result that doesn't win
  *
@@ -25,6 +26,7 @@
 #include <resil/chain.h>
 
 #include "base/compiler.h"
+#include "base/outcomes.h"
 
 enum lane_phase {
     LANE_IDLE = 0,
@@ -60,12 +62,6 @@ static inline unsigned resil__kind(enum resil_outcome outcome)
     return outcome == RESIL_REFUSED ? 2 : 1;
 }
 
-/** What a callback's answer counts as: a forgotten or impossible one is a failure. */
-static inline enum resil_outcome resil__outcome(enum resil_outcome outcome)
-{
-    return outcome > RESIL_NONE && outcome < RESIL_OUTCOMES ? outcome : RESIL_FAILURE;
-}
-
 static inline struct resil_lane_ *resil__lane(struct resil_call *call, uint32_t index)
 {
     return index == 0 ? &call->lane_ : &call->u_.hedged_.lanes_[index - 1];
@@ -83,8 +79,9 @@ static inline uint64_t *resil__frame(struct resil_call *call, uint32_t index, ui
 }
 
 /**
- * Asks the policies of an array of hops in turn until one says anything but PASS; *at is then that one. The
- * last hop always says RESIL__END. Four call sites, so that each has a branch target of its own.
+ * Asks the policies of an array of hops in turn until one says anything but PASS; *at is then that
+ * one. The last hop always says RESIL__END. Four call sites, so that each has a branch target of
+ * its own.
  */
 RESIL__INLINE int resil__walk(const struct resil_hop_ **at, uint64_t *frames,
                               struct resil_walk *walk)
@@ -147,8 +144,8 @@ extern const struct resil_request resil__request_default;
 void resil__lane_begin(struct resil_lane_ *lane, uint32_t level);
 
 /**
- * Zeroes the frames of policies without admit, once after each time that the walk came in and before anyone is
- * asked on the way out.
+ * Zeroes the frames of policies without admit, once after each time that the walk came in and
+ * before anyone is asked on the way out.
  */
 void resil__lane_frames(struct resil_call *call, uint32_t index);
 
@@ -173,7 +170,8 @@ void resil__lane_abandon(struct resil_call *call, uint32_t index, uint32_t level
 void resil__fork_hold(struct resil_call *call, uint32_t index);
 void resil__fork_spawn(struct resil_call *call);
 
-/** Fires what is due among the timers, of the fork alone or of all others; true when something changed. */
+/** Fires what is due among the timers, of the fork alone or of all others; true when something
+    changed. */
 bool resil__timers_fire(struct resil_call *call, bool fork);
 
 /** When the next timer is due. */

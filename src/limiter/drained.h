@@ -2,7 +2,8 @@
 #ifndef RESIL_LIMITER_DRAINED_H
 #define RESIL_LIMITER_DRAINED_H
 
-/* The drain of the window and the log: one word, the time until which nothing passes; 0 = never drained. */
+/* The drain of the window and the log: one word, the time until which nothing passes; 0 = never
+   drained. */
 
 #include <resil/common.h>
 

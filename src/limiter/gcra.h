@@ -58,9 +58,9 @@ void resil__gcra_set_rate(struct resil_gcra_slot_ *slot, uint64_t tokens, uint64
 #define RESIL__GCRA_UNDECIDED 1
 
 /**
- * The hot path: a grant without a wait is a load and a compare-and-swap, and the arrival time in the past
- * costs nothing extra; a refusal is a few loads. What is rare is left undecided: the first use, a swap that another
- * won, a slot that has just changed, a clock that was set back.
+ * The hot path: a grant without a wait is a load and a compare-and-swap, and the arrival time in
+ * the past costs nothing extra; a refusal is a few loads. What is rare is left undecided: the first
+ * use, a swap that another won, a slot that has just changed, a clock that was set back.
  *
  * *word receives the state that a grant made, *at_ns when a refused call would pass.
  */

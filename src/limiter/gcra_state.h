@@ -5,9 +5,9 @@
 /*
  * The arithmetic of the limiter and the pacer: words in, words out.
  *
- * A unit is 2^-shift ns. Bit 0 of the state word is no time but the number of the slot in force; so times
- * and spans are even numbers of units, and their resolution is a tick of two units. All comparisons are
- * differences modulo 2^64: only the distance between the state and now counts.
+ * A unit is 2^-shift ns. Bit 0 of the state word is no time but the number of the slot in force; so
+ * times and spans are even numbers of units, and their resolution is a tick of two units. All
+ * comparisons are differences modulo 2^64: only the distance between the state and now counts.
  */
 
 #include <resil/reservation.h>
@@ -40,8 +40,8 @@ struct resil__rate {
     uint64_t generation;
 };
 
-/* Acquire, so that who reads a word of a slot that is being rewritten sees the state word that had left
-   this slot: its compare-and-swap fails, its refusal is not final. */
+/* Acquire, so that who reads a word of a slot that is being rewritten sees the state word that had
+   left this slot: its compare-and-swap fails, its refusal is not final. */
 static inline struct resil__rate resil__gcra_rate(const struct resil_gcra_slot_ *slot)
 {
     return (struct resil__rate){
@@ -67,8 +67,9 @@ static inline uint64_t resil__gcra_nonzero(uint64_t word)
 }
 
 /**
- * How far the arrival time lies ahead of now. 0 when it has passed, and when it lies further ahead than
- * anybody was told to come plus the age that a told time may have: then the clock was set back.
+ * How far the arrival time lies ahead of now. 0 when it has passed, and when it lies further ahead
+ * than anybody was told to come plus the age that a told time may have: then the clock was set
+ * back.
  */
 static inline uint64_t resil__gcra_ahead(uint64_t word, const struct resil__rate *rate,
                                          uint64_t reach_ns, uint64_t now_ns)
@@ -80,7 +81,8 @@ static inline uint64_t resil__gcra_ahead(uint64_t word, const struct resil__rate
     return ahead;
 }
 
-/** How long a call must wait: until its tokens are there, or, paced, until the calls before it are over. */
+/** How long a call must wait: until its tokens are there, or, paced, until the calls before it are
+    over. */
 static inline uint64_t resil__gcra_wait(const struct resil__rate *rate, bool paced, uint64_t ahead,
                                         uint64_t price)
 {
@@ -103,7 +105,8 @@ static inline uint64_t resil__gcra_first(const struct resil__rate *rate, uint64_
     return word == 0 && rate->start == 0 ? ~UINT64_C(1) : resil__gcra_nonzero(word);
 }
 
-/** The state after a drain, never before the state as it is: empty, and the next token in for_ns. */
+/** The state after a drain, never before the state as it is: empty, and the next token in
+    for_ns. */
 static inline uint64_t resil__gcra_drained(uint64_t word, const struct resil__rate *rate,
                                            bool paced, uint64_t ahead, uint64_t for_ns,
                                            uint64_t now_ns)
@@ -119,10 +122,10 @@ static inline uint64_t resil__gcra_drained(uint64_t word, const struct resil__ra
  * Tokens lent ahead are paid back at the faster of the two rates: the calls that they were lent to
  * keep their times, and the balance is never worse than before.
  *
- * A bucket that is full gets an arrival time that no earlier generation had, so that a compare-and-swap
- * that slept through two changes fails. One that isn't full shows an old word again only if the old
- * config is back and nothing has happened in between, or by the chance of one tick; then one call is admitted
- * by the rate under which it began.
+ * A bucket that is full gets an arrival time that no earlier generation had, so that a
+ * compare-and-swap that slept through two changes fails. One that isn't full shows an old word
+ * again only if the old config is back and nothing has happened in between, or by the chance of one
+ * tick; then one call is admitted by the rate under which it began.
  */
 static inline uint64_t resil__gcra_converted(uint64_t word, const struct resil__rate *from,
                                              const struct resil__rate *to, bool paced,

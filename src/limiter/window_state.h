@@ -3,9 +3,10 @@
 #define RESIL_LIMITER_WINDOW_STATE_H
 
 /*
- * The arithmetic of the sliding window counter: words in, words out. From bit 0: generation (2 bits; bit 0 is
- * the slot in force), count, before (slot.bits each), number of the window modulo 2^(62 - 2 * bits).
- * A word that is 0 but for the generation was never used and says nothing about time.
+ * The arithmetic of the sliding window counter: words in, words out. From bit 0: generation (2
+ * bits; bit 0 is the slot in force), count, before (slot.bits each), number of the window modulo
+ * 2^(62 - 2 * bits). A word that is 0 but for the generation was never used and says nothing about
+ * time.
  */
 
 #include <resil/window.h>
@@ -65,7 +66,8 @@ resil__slide_at(uint64_t word, const struct resil__slide_rule *rule, uint64_t no
         .before = resil__slide_field(word, 2 + rule->bits, rule->bits),
     };
     uint64_t stored = word >> (2 + 2 * rule->bits);
-    /* How many windows now is ahead of the state, modulo 2^index bits; the upper half is negative. */
+    /* How many windows now is ahead of the state, modulo 2^index bits; the upper half is
+       negative. */
     uint64_t ahead = (slide.index - stored) << unused >> unused;
     uint64_t behind = (stored - slide.index) << unused >> unused;
 

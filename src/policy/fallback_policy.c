@@ -8,15 +8,10 @@
      RESIL_OUTCOME_BIT(RESIL_OVERLOAD) | RESIL_OUTCOME_BIT(RESIL_TIMEOUT) |                        \
      RESIL_OUTCOME_BIT(RESIL_PERMANENT) | RESIL_OUTCOME_BIT(RESIL_REFUSED))
 
-#define OUTCOMES_LEGAL                                                                             \
-    ((RESIL_OUTCOME_BIT(RESIL_OUTCOMES) - 1) &                                                     \
-     ~(RESIL_OUTCOME_BIT(RESIL_NONE) | RESIL_OUTCOME_BIT(RESIL_SUCCESS)))
-
 static int check(const struct resil_fallback_config *config, struct resil__why why)
 {
-    if ((config->outcomes & ~OUTCOMES_LEGAL) != 0)
-        return resil__check_fail(why, "outcomes",
-                                 "must be bits of FAILURE to REFUSED (RESIL_OUTCOME_BIT)");
+    if (resil__check_outcomes(why, "outcomes", config->outcomes) != RESIL_OK)
+        return RESIL_EINVAL;
     if (config->refusals != 0 && config->outcomes != 0 &&
         (config->outcomes & RESIL_OUTCOME_BIT(RESIL_REFUSED)) == 0)
         return resil__check_fail(why, "refusals", "given, but outcomes leaves REFUSED out");

@@ -8,15 +8,10 @@
 #define ATTEMPTS_DEFAULT   UINT64_C(3)
 #define RETRY_DEFAULT      (RESIL_OUTCOME_BIT(RESIL_NOT_SENT) | RESIL_OUTCOME_BIT(RESIL_OVERLOAD))
 #define IDEMPOTENT_DEFAULT (RESIL_OUTCOME_BIT(RESIL_FAILURE) | RESIL_OUTCOME_BIT(RESIL_TIMEOUT))
-#define RETRIABLE                                                                                  \
-    (RESIL_OUTCOME_BIT(RESIL_OUTCOMES) - 1 - RESIL_OUTCOME_BIT(RESIL_NONE) -                       \
-     RESIL_OUTCOME_BIT(RESIL_SUCCESS))
 
 static int check_mask(struct resil__why line, const char *field, uint64_t mask)
 {
-    if (mask == RESIL_OFF || (mask & ~RETRIABLE) == 0)
-        return RESIL_OK;
-    return resil__check_fail(line, field, "holds NONE, SUCCESS or a bit that is no outcome");
+    return mask == RESIL_OFF ? RESIL_OK : resil__check_outcomes(line, field, mask);
 }
 
 int resil_retry_config_check(const struct resil_retry_config *config, char *why, size_t why_size)

@@ -4,16 +4,15 @@
 
 #include <resil/retry.h>
 
+#include "base/outcomes.h"
+
 /** True when this outcome is one to be retried; one that isn't in the list is read as FAILURE. */
 static inline bool resil__retry_wants(const struct resil_retry *retry, enum resil_outcome outcome,
                                       bool idempotent)
 {
-    unsigned known = outcome == RESIL_NONE || (unsigned)outcome >= RESIL_OUTCOMES
-                         ? (unsigned)RESIL_FAILURE
-                         : (unsigned)outcome;
     uint64_t mask = retry->retry_mask_ | (idempotent ? retry->idempotent_mask_ : 0);
 
-    return (mask & RESIL_OUTCOME_BIT(known)) != 0;
+    return (mask & RESIL_OUTCOME_BIT(resil__outcome(outcome))) != 0;
 }
 
 #endif

@@ -5,13 +5,13 @@
 /*
  * A window over the last N results, N up to 1024: a ring of nibbles, 15 in a word,
  *
- *     cell   = epoch 4 | 15 x (lap 2 | slow 1 | failed 1)          lap 1, 2, 3 in turn; nibble 0 = never written
- *     cursor = epoch 16 | lap 32 | position 16                     the next place
- *     totals = epoch 16 | slow 16 | failures 16 | calls 16         each biased, see ring.c
+ *     cell   = epoch 4 | 15 x (lap 2 | slow 1 | failed 1)    laps 1, 2, 3 in turn; nibble 0: none
+ *     cursor = epoch 16 | lap 32 | position 16               the next place
+ *     totals = epoch 16 | slow 16 | failures 16 | calls 16   each biased, see ring.c
  *
- * A result takes a place from the cursor, writes its nibble and adds to the totals the difference to what the
- * nibble held: exact at rest, off by at most the results in flight. A nibble of a newer lap is never
- * overwritten by an older one.
+ * A result takes a place from the cursor, writes its nibble and adds to the totals the difference
+ * to what the nibble held: exact at rest, off by at most the results in flight. A nibble of a newer
+ * lap is never overwritten by an older one.
  */
 
 #include "window/tally.h"

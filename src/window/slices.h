@@ -3,18 +3,19 @@
 #define RESIL_WINDOW_SLICES_H
 
 /*
- * A time window of sliding slices. Slice number s holds the time s * width to (s + 1) * width; its cells are at
- * s % count, two words each:
+ * A time window of sliding slices. Slice number s holds the time s * width to (s + 1) * width; its
+ * cells are at s % count, two words each:
  *
- *     tag 20 | failures 20 | calls 24         tag 20 | slow 44         tag = low 12 bits of s | epoch 8
+ *     tag 20 | failures 20 | calls 24     tag 20 | slow 44     tag = low 12 bits of s | epoch 8
  *
  * and one word says which slice is the newest:
  *
  *     head = s 48 | epoch 8 | set 1 | s % count 7
  *
- * So a result that falls into the newest slice finds its cell without a division, adds first and tests the tag of
- * what it got. All other results take the slow road (slices.c): it prepares every cell between the old head
- * and the new one, so tags never repeat unnoticed, however long the window was idle.
+ * So a result that falls into the newest slice finds its cell without a division, adds first and
+ * tests the tag of what it got. All other results take the slow road (slices.c): it prepares every
+ * cell between the old head and the new one, so tags never repeat unnoticed, however long the
+ * window was idle.
  */
 
 #include "base/atomic.h"
@@ -59,8 +60,9 @@ void resil__slices_undo(uint64_t *cell, uint64_t seen);
 void resil__slices_halve(uint64_t *cell);
 
 /**
- * Adds a quick success to the newest slice. True only if it was counted and can't have moved the window towards a
- * trip: the slice alone had `enough` calls before, so the share was judged when it last could rise.
+ * Adds a quick success to the newest slice. True only if it was counted and can't have moved the
+ * window towards a trip: the slice alone had `enough` calls before, so the share was judged when it
+ * last could rise.
  */
 static inline bool resil__slices_success(uint64_t *head_word, uint64_t *cells, uint64_t width_ns,
                                          uint32_t epoch, uint64_t now_ns, uint64_t enough,
@@ -89,7 +91,8 @@ static inline bool resil__slices_success(uint64_t *head_word, uint64_t *cells, u
 enum resil__taken resil__slices_add(const struct resil__slices *window, uint64_t now_ns,
                                     bool failed, bool slow);
 
-/** Sums what the window holds as of now_ns. Not an atomic picture: calls in flight may show in part. */
+/** Sums what the window holds as of now_ns. Not an atomic picture: calls in flight may show in
+    part. */
 struct resil__tally resil__slices_sum(const struct resil__slices *window, uint64_t now_ns);
 
 /** The later of now_ns and the begin of the newest slice, unless the clock was set back. */

@@ -5,11 +5,11 @@
 /*
  * What the windows share: the sum they answer with, and the epoch that ties their words to a state.
  *
- * An epoch is the generation of the state for which a window counts: 32 bits, and the high half of the word
- * *epoch_word says which one is current. A window whose words carry another epoch is empty and is cleared by
- * the first result of the current one. Whoever clears or changes a cell first loads it, then finds the
- * epoch still current, then swaps: cells of a later epoch are written after the epoch word moved, so a cell
- * that passes this order can't be one of them.
+ * An epoch is the generation of the state for which a window counts: 32 bits, and the high half of
+ * the word *epoch_word says which one is current. A window whose words carry another epoch is empty
+ * and is cleared by the first result of the current one. Whoever clears or changes a cell first
+ * loads it, then finds the epoch still current, then swaps: cells of a later epoch are written
+ * after the epoch word moved, so a cell that passes this order can't be one of them.
  */
 
 #include <stdbool.h>

@@ -64,7 +64,8 @@ static inline void say(int fd, const char *text)
     assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
-/* Reads until the text ends with the tail, or the connection does. Returns bytes read, or -1 with errno. */
+/* Reads until the text ends with the tail, or the connection does. Returns bytes read, or -1 with
+   errno. */
 static inline ssize_t hear(int fd, char *text, size_t size, const char *tail)
 {
     size_t used = 0;

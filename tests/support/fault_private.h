@@ -2,8 +2,8 @@
 #ifndef RESIL_FAULT_PRIVATE_H
 #define RESIL_FAULT_PRIVATE_H
 
-/* What the parts of the server share: fault_server.c (life, counters, decisions), fault_loop.c (the thread),
- * fault_conn.c (one connection). */
+/* What the parts of the server share: fault_server.c (life, counters, decisions), fault_loop.c (the
+   thread), fault_conn.c (one connection). */
 
 #include <netinet/in.h>
 #include <pthread.h>
@@ -66,7 +66,8 @@ struct fault_server {
 
 struct fault_weather fault_server_weather(struct fault_server *server);
 
-/* Opens the listening socket on server->port; 0 lets the system choose. Returns the descriptor or -1. */
+/* Opens the listening socket on server->port; 0 lets the system choose. Returns the descriptor or
+   -1. */
 int fault_server_bind(uint16_t port, bool listening);
 
 /* The next step of the script, if there is one. */

@@ -3,22 +3,24 @@
 #define RESIL_FAULT_SERVER_H
 
 /*
- * An HTTP server on loopback that misbehaves on demand: one thread, real sockets, keep-alive. It shows
- * tests and examples what a client meets in production, and counts what reached it.
+ * An HTTP server on loopback that misbehaves on demand: one thread, real sockets, keep-alive. It
+ * shows tests and examples what a client meets in production, and counts what reached it.
  *
  * What happens to a request is decided by the first of these that has an opinion:
  *
  *   script   an array of faults, one for each request in the order in which they begin to arrive
- *   path     /delay/MS  /status/CODE  /status/CODE/RETRY_AFTER_S  /hang  /reset  /half-close  /partial
+ *   path     /delay/MS  /status/CODE  /status/CODE/RETRY_AFTER_S  /hang  /reset  /half-close
+ *            /partial
  *   weather  what the whole server is like at present; can change at any time
  *
  * While the weather is DEAD every connection is reset and the port refuses new ones. The port stays
  * reserved, so that no other program can take it.
  *
- * Speaks HTTP/1.1 with Content-Length bodies; answers 411 to chunked requests, knows no HEAD and ignores
- * Expect. A client that closes its side before the answer is taken as gone, as common servers do.
+ * Speaks HTTP/1.1 with Content-Length bodies; answers 411 to chunked requests, knows no HEAD and
+ * ignores Expect. A client that closes its side before the answer is taken as gone, as common
+ * servers do.
  *
- * Threads: every function but start and stop may be called by any thread at any time.
+ * Threads:   every function but start and stop may be called by any thread at any time.
  */
 
 #include <stdbool.h>

@@ -3,8 +3,8 @@
 #define RESIL_TEST_SCRIPT_H
 
 /*
- * A chain of policies that do what a script says and write down that they were asked: the log of a call
- * reads like "admit0 admit1 call settle1 settle0".
+ * A chain of policies that do what a script says and write down that they were asked: the log of a
+ * call reads like "admit0 admit1 call settle1 settle0".
  */
 
 #include <stdarg.h>

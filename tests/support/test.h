@@ -3,8 +3,8 @@
 #define RESIL_TEST_H
 
 /*
- * Includes cmocka with what it needs, in the order it needs it, and what the model tests share: a seeded
- * generator whose seed is printed when a test fails.
+ * Includes cmocka with what it needs, in the order it needs it, and what the model tests share: a
+ * seeded generator whose seed is printed when a test fails.
  *
  * RESIL_SEED=n in the environment replays a failure.
  */

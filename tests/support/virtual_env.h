@@ -2,7 +2,8 @@
 #ifndef RESIL_TEST_VIRTUAL_ENV_H
 #define RESIL_TEST_VIRTUAL_ENV_H
 
-/* An environment in which time passes only when it is told to: waiting jumps to the end of the wait. */
+/* An environment in which time passes only when it is told to: waiting jumps to the end of the
+   wait. */
 
 #include <resil/env.h>
 

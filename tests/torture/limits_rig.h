@@ -3,8 +3,9 @@
 #define RESIL_TEST_LIMITS_RIG_H
 
 /*
- * Threads that wear one limit down, on a clock that they move on themselves: each reads it, may be stopped there
- * by the scheduler, and calls with a time that has grown old. The wall clock only says when to end.
+ * Threads that wear one limit down, on a clock that they move on themselves: each reads it, may be
+ * stopped there by the scheduler, and calls with a time that has grown old. The wall clock only
+ * says when to end.
  */
 
 #include "test.h"
@@ -47,7 +48,8 @@ static void *rig_thread(void *arg)
     return NULL;
 }
 
-/* Runs THREADS threads for ms milliseconds (or rounds_max rounds each) and returns what they granted. */
+/* Runs THREADS threads for ms milliseconds (or rounds_max rounds each) and returns what they
+   granted. */
 static inline uint64_t rig_run(struct rig *rig, uint64_t ms)
 {
     struct timespec span = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};

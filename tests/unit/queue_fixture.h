@@ -2,7 +2,8 @@
 #ifndef QUEUE_FIXTURE_H
 #define QUEUE_FIXTURE_H
 
-/* What the tests of the queue share: a full bulkhead, a queue, and some tickets that count their wakes. */
+/* What the tests of the queue share: a full bulkhead, a queue, and some tickets that count their
+   wakes. */
 #include "test.h"
 
 #include <resil/queue.h>

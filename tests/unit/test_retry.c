@@ -468,11 +468,11 @@ static void config_check_names_each_field(void **state)
     expect_refused(&(struct resil_retry_config){.backoff = {.factor_pct = 1}},
                    "factor_pct is 1: must be 110 to 1000 (0 = default)");
     expect_refused(&(struct resil_retry_config){.retry_mask = RESIL_OUTCOME_BIT(RESIL_SUCCESS)},
-                   "retry_mask: holds NONE, SUCCESS or a bit that is no outcome");
+                   "retry_mask: must be bits of FAILURE to REFUSED (RESIL_OUTCOME_BIT)");
     expect_refused(&(struct resil_retry_config){.idempotent_mask = RESIL_OUTCOME_BIT(11)},
-                   "idempotent_mask: holds NONE, SUCCESS or a bit that is no outcome");
+                   "idempotent_mask: must be bits of FAILURE to REFUSED (RESIL_OUTCOME_BIT)");
     expect_refused(&(struct resil_retry_config){.retry_mask = 1},
-                   "retry_mask: holds NONE, SUCCESS or a bit that is no outcome");
+                   "retry_mask: must be bits of FAILURE to REFUSED (RESIL_OUTCOME_BIT)");
     expect_refused(&(struct resil_retry_config){.budget = &zero}, "budget: is not initialised");
     expect_refused(
         &(struct resil_retry_config){.attempts = RESIL_OFF, .backoff = {.base_ns = RESIL_OFF}},
