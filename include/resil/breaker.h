@@ -327,7 +327,7 @@ RESIL_API int resil_breaker_snapshot_sized(const struct resil_breaker *breaker, 
  * In a shared mapping one process does it, once, before the others look.
  *
  * @param breaker  the caller's memory, any content, aligned to 8, better to 64.
- * @param config  NULL = all defaults. Copied.
+ * @param config   NULL = all defaults. Copied.
  * @return RESIL_OK; RESIL_EINVAL for a NULL breaker or a config that resil_breaker_config_check
  *         refuses; RESIL_EABI when the sizes of header and library differ.
  *

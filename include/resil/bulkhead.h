@@ -82,7 +82,7 @@ RESIL_API int resil_bulkhead_init_sized(struct resil_bulkhead *bulkhead, size_t 
  * In a shared mapping one process does it, once, before the others look.
  *
  * @param bulkhead  the caller's memory, any content, aligned to 8.
- * @param config  NULL = all defaults. Copied.
+ * @param config    NULL = all defaults. Copied.
  * @return RESIL_OK; RESIL_EINVAL for a NULL bulkhead or a config that resil_bulkhead_config_check
  *         refuses; RESIL_EABI when the sizes of header and library differ.
  *

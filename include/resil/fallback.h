@@ -56,7 +56,7 @@ RESIL_API int resil_fallback_init_sized(struct resil_fallback *fallback, size_t 
  * Makes a fallback. It doesn't change afterwards.
  *
  * @param fallback  the caller's memory, any content, aligned to 8.
- * @param config  NULL = all defaults. Copied.
+ * @param config    NULL = all defaults. Copied.
  * @return RESIL_OK; RESIL_EINVAL for a NULL fallback or a config that resil_fallback_config_check
  *         refuses; RESIL_EABI when the sizes of header and library differ.
  *

@@ -67,7 +67,7 @@ RESIL_API int resil_hedge_init_sized(struct resil_hedge *hedge, size_t hedge_siz
 /**
  * Makes a hedge. It doesn't change afterwards.
  *
- * @param hedge  the caller's memory, any content, aligned to 8.
+ * @param hedge   the caller's memory, any content, aligned to 8.
  * @param config  not NULL. Copied, but for the budget, which is borrowed.
  * @return RESIL_OK; RESIL_EINVAL for a NULL hedge or a config that resil_hedge_config_check
  *         refuses; RESIL_EABI when the sizes of header and library differ.

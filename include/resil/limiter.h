@@ -112,7 +112,7 @@ RESIL_API int resil_limiter_config_check(const struct resil_limiter_config *conf
  * In a shared mapping one process does it, once, before the others look.
  *
  * @param limiter  the caller's memory, any content, aligned to 8.
- * @param config  not NULL. Copied.
+ * @param config   not NULL. Copied.
  * @return RESIL_OK; RESIL_EINVAL for a NULL limiter or a config that resil_limiter_config_check
  *         refuses; RESIL_EABI when the sizes of header and library differ.
  *
@@ -196,11 +196,11 @@ RESIL_API int resil_limiter_cancel(struct resil_limiter *limiter,
 /**
  * Says what acquire would answer, and takes nothing.
  *
- * @param limiter  an initialised limiter.
- * @param cost  as in acquire.
- * @param now_ns  the time.
- * @param retry_at_ns            receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with
- *                               RESIL_ECOST; may be NULL.
+ * @param limiter      an initialised limiter.
+ * @param cost         as in acquire.
+ * @param now_ns       the time.
+ * @param retry_at_ns  receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with RESIL_ECOST;
+ *                     may be NULL.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.
  *
  * Threads:   see the table at the top.

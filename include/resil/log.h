@@ -102,7 +102,7 @@ RESIL_API int resil_log_config_check(const struct resil_log_config *config, char
  *
  * In a shared mapping one process does it, once, before the others look.
  *
- * @param log  the caller's memory, any content, aligned to 8.
+ * @param log     the caller's memory, any content, aligned to 8.
  * @param size    bytes there: at least resil_log_size(config->limit).
  * @param config  not NULL. Copied.
  * @return RESIL_OK; RESIL_EINVAL for a NULL log, too little memory or a config that
@@ -140,8 +140,8 @@ RESIL_API int resil_log_acquire(struct resil_log *log, uint64_t now_ns, uint64_t
 /**
  * As acquire, with a receipt for cancel. A log knows no future: there is no wait.
  *
- * @param log  an initialised log.
- * @param now_ns  the time.
+ * @param log          an initialised log.
+ * @param now_ns       the time.
  * @param reservation  receives the receipt; at_ns is now_ns, or after RESIL_ELIMITED when the call
  *                     would pass.
  * @return RESIL_OK; RESIL_ELIMITED.
@@ -176,8 +176,8 @@ RESIL_API int resil_log_cancel(struct resil_log *log, struct resil_reservation *
 /**
  * Says what acquire would answer, and notes nothing.
  *
- * @param log  an initialised log.
- * @param now_ns  the time.
+ * @param log          an initialised log.
+ * @param now_ns       the time.
  * @param retry_at_ns  receives when it passes: now_ns with RESIL_OK; may be NULL.
  * @return RESIL_OK; RESIL_ELIMITED.
  *

@@ -87,7 +87,7 @@ RESIL_API int resil_pacer_config_check(const struct resil_pacer_config *config, 
  *
  * In a shared mapping one process does it, once, before the others look.
  *
- * @param pacer  the caller's memory, any content, aligned to 8.
+ * @param pacer   the caller's memory, any content, aligned to 8.
  * @param config  not NULL. Copied.
  * @return RESIL_OK; RESIL_EINVAL for a NULL pacer or a config that resil_pacer_config_check
  *         refuses; RESIL_EABI when the sizes of header and library differ.
@@ -162,11 +162,11 @@ RESIL_API int resil_pacer_cancel(struct resil_pacer *pacer, struct resil_reserva
 /**
  * Says what acquire would answer, and takes nothing.
  *
- * @param pacer  an initialised pacer.
- * @param cost  as in acquire.
- * @param now_ns  the time.
- * @param retry_at_ns          receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with
- *                             RESIL_ECOST; may be NULL.
+ * @param pacer        an initialised pacer.
+ * @param cost         as in acquire.
+ * @param now_ns       the time.
+ * @param retry_at_ns  receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with RESIL_ECOST;
+ *                     may be NULL.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.
  *
  * Threads:   see the table at the top.

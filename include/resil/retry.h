@@ -117,7 +117,7 @@ RESIL_API int resil_retry_init_sized(struct resil_retry *retry, size_t retry_siz
 /**
  * Makes a retry. It doesn't change afterwards.
  *
- * @param retry  the caller's memory, any content, aligned to 8.
+ * @param retry   the caller's memory, any content, aligned to 8.
  * @param config  NULL = all defaults. Copied, but for the budget, which is borrowed.
  * @return RESIL_OK; RESIL_EINVAL for a NULL retry or a config that resil_retry_config_check
  *         refuses; RESIL_EABI when the sizes of header and library differ.

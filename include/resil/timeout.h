@@ -48,7 +48,7 @@ RESIL_API int resil_timeout_init_sized(struct resil_timeout *timeout, size_t tim
  * Makes a timeout.
  *
  * @param timeout  the caller's memory, any content, aligned to 8.
- * @param config  NULL = all defaults. Copied.
+ * @param config   NULL = all defaults. Copied.
  * @return RESIL_OK; RESIL_EINVAL for a NULL timeout or a config that resil_timeout_config_check
  *         refuses; RESIL_EABI when the sizes of header and library differ.
  *

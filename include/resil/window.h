@@ -149,11 +149,11 @@ RESIL_API int resil_window_acquire(struct resil_window *window, uint64_t cost, u
 /**
  * As acquire, with a receipt for cancel. A window knows no future: there is no wait.
  *
- * @param window  an initialised window.
- * @param cost  as in acquire.
- * @param now_ns  the time.
- * @param reservation           receives the receipt; at_ns is now_ns, or after RESIL_ELIMITED when
- *                              the call would pass.
+ * @param window       an initialised window.
+ * @param cost         as in acquire.
+ * @param now_ns       the time.
+ * @param reservation  receives the receipt; at_ns is now_ns, or after RESIL_ELIMITED when the call
+ *                     would pass.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.
  *
  * Threads:   see the table at the top.
@@ -184,11 +184,11 @@ RESIL_API int resil_window_cancel(struct resil_window *window,
 /**
  * Says what acquire would answer, and counts nothing.
  *
- * @param window  an initialised window.
- * @param cost  as in acquire.
- * @param now_ns  the time.
- * @param retry_at_ns           receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with
- *                              RESIL_ECOST; may be NULL.
+ * @param window       an initialised window.
+ * @param cost         as in acquire.
+ * @param now_ns       the time.
+ * @param retry_at_ns  receives when it passes: now_ns with RESIL_OK, RESIL_NEVER with RESIL_ECOST;
+ *                     may be NULL.
  * @return RESIL_OK, RESIL_ELIMITED, RESIL_ECOST.
  *
  * Threads:   see the table at the top.
