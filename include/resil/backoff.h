@@ -54,9 +54,8 @@ struct resil_backoff_config {
     enum resil_backoff_kind kind;
     enum resil_backoff_jitter jitter;
 
-    /** Before the first retry, at most: 1 ns to 24 h, and up to cap_ns; 0 = 100 ms, which must
-        not exceed cap_ns either; RESIL_OFF = no delay, for operations that try another peer each
-        time. */
+    /** Before the first retry, at most: 1 ns to 24 h, and up to cap_ns; 0 = 100 ms, or cap_ns if
+        that is less; RESIL_OFF = no delay, for operations that try another peer each time. */
     uint64_t base_ns;
 
     /** No delay exceeds it: 1 ns to 24 h; 0 = 2 s. */

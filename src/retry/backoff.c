@@ -32,8 +32,8 @@ int resil_backoff_config_check(const struct resil_backoff_config *config, char *
         resil__check_range(line, "factor_pct", config->factor_pct, FACTOR_MIN, FACTOR_MAX) !=
             RESIL_OK)
         return RESIL_EINVAL;
-    if (resil__optional(config->base_ns, BASE_DEFAULT_NS) >
-        resil__default(config->cap_ns, CAP_DEFAULT_NS))
+    /* The default base gives way to a smaller cap; one that was asked for does not. */
+    if (resil__optional(config->base_ns, 0) > resil__default(config->cap_ns, CAP_DEFAULT_NS))
         return resil__check_fail(line, "base_ns", "must not exceed cap_ns (0 = 2 s)");
     return RESIL_OK;
 }

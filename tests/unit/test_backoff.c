@@ -282,8 +282,18 @@ static void config_check_names_each_field(void **state)
                    "factor_pct is 1001: must be 110 to 1000 (0 = default)");
     expect_refused(&(struct resil_backoff_config){.base_ns = RESIL_SEC(2) + 1},
                    "base_ns: must not exceed cap_ns (0 = 2 s)");
-    expect_refused(&(struct resil_backoff_config){.cap_ns = RESIL_MS(99)},
+    expect_refused(&(struct resil_backoff_config){.base_ns = RESIL_MS(100), .cap_ns = RESIL_MS(99)},
                    "base_ns: must not exceed cap_ns (0 = 2 s)");
+}
+
+static void the_default_base_gives_way_to_a_smaller_cap(void **state)
+{
+    const struct resil_backoff_config config = {.jitter = RESIL_JITTER_NONE,
+                                                .cap_ns = RESIL_MS(30)};
+
+    (void)state;
+    assert_int_equal(resil_backoff_config_check(&config, NULL, 0), RESIL_OK);
+    assert_int_equal(resil_backoff_next(&config, 1, 0, 0), RESIL_MS(30));
 }
 
 int main(void)
@@ -306,6 +316,7 @@ int main(void)
         cmocka_unit_test(hint_without_jitter_is_kept_to_the_ns),
         cmocka_unit_test(hint_does_not_bring_a_fleet_back_in_step),
         cmocka_unit_test(config_check_names_each_field),
+        cmocka_unit_test(the_default_base_gives_way_to_a_smaller_cap),
     };
 
     return cmocka_run_group_tests_name("backoff", tests, NULL, NULL);
