@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Corners of the machine: what several lanes, a policy that waits and the library's own policies come to when they
+ * meet at one moment.
+ */
+#include "test.h"
+
+#include <resil/resil.h>
+
+#include "script.h"
+#include "virtual_env.h"
+
+#define LEVELS 6
+
+struct fixture {
+    struct script_log log;
+    struct script_policy scripts[LEVELS];
+    struct resil_policy policies[LEVELS];
+    struct resil_chain chain;
+    struct resil_call call;
+    struct resil_step step;
+    struct resil_report report;
+    struct resil_request request;
+    struct resil_timeout timeout;
+    struct resil_limiter limiter;
+    struct resil_bulkhead bulkhead;
+    struct resil_queue queue;
+    uint64_t ids[8];
+    unsigned started;
+    unsigned woken;
+};
+
+static void count_wake(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+
+    if (f == NULL)
+        return -1;
+    memset(&f->call, 0xa5, sizeof f->call);
+    for (unsigned i = 0; i < LEVELS; i++) {
+        script_init(&f->scripts[i], &f->log, i);
+        f->policies[i] = (struct resil_policy){&f->scripts[i].ops, &f->scripts[i]};
+    }
+    assert_int_equal(resil_bulkhead_init(&f->bulkhead, &(struct resil_bulkhead_config){.limit = 1}),
+                     0);
+    assert_int_equal(resil_queue_init(&f->queue, &f->bulkhead, NULL), 0);
+    f->request.idempotent = true;
+    f->request.wake = count_wake;
+    f->request.wake_arg = &f->woken;
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    free(*state);
+    return 0;
+}
+
+static void begin(struct fixture *f, size_t count)
+{
+    char why[120] = "";
+
+    assert_int_equal(resil_chain_init(&f->chain, f->policies, count, why, sizeof why), 0);
+    assert_int_equal(resil_call_begin(&f->call, &f->chain, &f->request, 1000, 99), 0);
+}
+
+/* Makes the policy at a level one that forks: armed to spawn each 100 ns. */
+static void forks(struct fixture *f, unsigned level)
+{
+    struct script_policy *script = &f->scripts[level];
+
+    script->ops.flags |= RESIL_FORKS;
+    script->admit[0] = RESIL_ARMED;
+    script->arm_ns = 100;
+    for (unsigned i = 0; i < SCRIPT_STEPS; i++) {
+        script->timer[i] = RESIL_SPAWN;
+        script->settle[i] = RESIL_HOLD;
+    }
+}
+
+static enum resil_step_kind step_at(struct fixture *f, uint64_t now_ns)
+{
+    enum resil_step_kind kind = resil_call_step(&f->call, now_ns, &f->step);
+
+    if (kind == RESIL_STEP_CALL)
+        f->ids[f->started++ % 8] = f->step.attempt->id;
+    return kind;
+}
+
+static int report(struct fixture *f, uint64_t id, enum resil_outcome outcome)
+{
+    return resil_call_report(&f->call, id, &(struct resil_result){.outcome = outcome});
+}
+
+static int fini(struct fixture *f)
+{
+    return resil_call_fini(&f->call, &f->report);
+}
+
+static uint64_t in_flight(struct fixture *f)
+{
+    struct resil_bulkhead_snapshot snapshot;
+
+    assert_int_equal(resil_bulkhead_snapshot(&f->bulkhead, &snapshot), 0);
+    return snapshot.in_flight;
+}
+
+static uint64_t waiting(struct fixture *f)
+{
+    struct resil_queue_snapshot snapshot;
+
+    assert_int_equal(resil_queue_snapshot(&f->queue, &snapshot), 0);
+    return snapshot.waiting;
+}
+
+/* ---- what several lanes come to ---- */
+
+static void of_two_successes_at_once_the_other_is_told_as_late(void **state)
+{
+    struct fixture *f = *state;
+
+    forks(f, 0);
+    begin(f, 2);
+    (void)step_at(f, 1000);
+    (void)step_at(f, 1100);
+    assert_int_equal(report(f, f->ids[0], RESIL_SUCCESS), RESIL_OK);
+    assert_int_equal(report(f, f->ids[1], RESIL_SUCCESS), RESIL_OK);
+    assert_int_equal(step_at(f, 1110), RESIL_STEP_DONE);
+    assert_int_equal(fini(f), RESIL_OK);
+    assert_true(f->report.late_success);
+    assert_int_equal(f->scripts[1].held, 0);
+}
+
+/* ---- lanes that wait in a queue ---- */
+
+static void lanes_that_wait_in_a_queue_lose_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    forks(f, 0);
+    f->policies[1] = resil_queue_policy(&f->queue);
+    f->policies[2] = f->policies[3];
+    assert_int_equal(resil_bulkhead_acquire(&f->bulkhead), 0);
+    begin(f, 3);
+    assert_int_equal(step_at(f, 1000), RESIL_STEP_WAIT);
+    assert_int_equal(waiting(f), 1);
+    assert_int_equal(step_at(f, 1100), RESIL_STEP_WAIT);
+    assert_int_equal(waiting(f), 2);
+    assert_int_equal(resil_queue_release(&f->queue), 0);
+    assert_int_equal(f->woken, 1);
+    assert_int_equal(step_at(f, 1110), RESIL_STEP_CALL);
+    assert_int_equal(f->step.attempt->kind, RESIL_ATTEMPT_NORMAL);
+    (void)report(f, f->ids[0], RESIL_SUCCESS);
+    /* The release of the winner grants the loser, which is being torn down. */
+    assert_int_equal(step_at(f, 1120), RESIL_STEP_DONE);
+    assert_int_equal(fini(f), RESIL_OK);
+    assert_int_equal(f->report.attempts, 1);
+    assert_int_equal(in_flight(f), 0);
+    assert_int_equal(resil_queue_fini(&f->queue), RESIL_OK);
+}
+
+static void a_grant_with_the_deadline_is_given_back(void **state)
+{
+    struct fixture *f = *state;
+
+    f->policies[0] = resil_queue_policy(&f->queue);
+    f->request.deadline_ns = 1500;
+    assert_int_equal(resil_bulkhead_acquire(&f->bulkhead), 0);
+    begin(f, 1);
+    assert_int_equal(step_at(f, 1000), RESIL_STEP_WAIT);
+    assert_int_equal(f->step.wake_ns, 1500);
+    assert_int_equal(resil_queue_release(&f->queue), 0);
+    assert_int_equal(f->woken, 1);
+    assert_int_equal(in_flight(f), 1);
+    assert_int_equal(step_at(f, 1500), RESIL_STEP_DONE);
+    assert_int_equal(fini(f), RESIL_EDEADLINE);
+    assert_int_equal(in_flight(f), 0);
+    assert_int_equal(resil_queue_fini(&f->queue), RESIL_OK);
+}
+
+static void a_cancel_in_each_phase_gives_the_permit_back(void **state)
+{
+    struct fixture *f = *state;
+
+    f->policies[1] = resil_queue_policy(&f->queue);
+    f->scripts[0].settle[0] = RESIL_AGAIN;
+    f->scripts[0].wait_ns = 100;
+    /* 0: before the first step; 1: waits; 2: waits, granted; 3: calls; 4: reported; 5: waits to go again */
+    for (unsigned phase = 0; phase < 6; phase++) {
+        f->scripts[0].settles = 0;
+        f->started = 0;
+        if (phase == 1 || phase == 2)
+            assert_int_equal(resil_bulkhead_acquire(&f->bulkhead), 0);
+        begin(f, 3);
+        if (phase > 0)
+            (void)step_at(f, 1000);
+        if (phase == 2)
+            assert_int_equal(resil_queue_release(&f->queue), 0);
+        if (phase > 3)
+            assert_int_equal(report(f, f->ids[0], RESIL_FAILURE), 0);
+        if (phase > 4)
+            assert_int_equal(step_at(f, 1010), RESIL_STEP_WAIT);
+        assert_int_equal(resil_call_cancel(&f->call, 1020), RESIL_OK);
+        assert_int_equal(in_flight(f), phase == 1);
+        if (phase == 3)
+            assert_int_equal(step_at(f, 1020), RESIL_STEP_ABORT);
+        assert_int_equal(step_at(f, 1020), RESIL_STEP_DONE);
+        assert_int_equal(fini(f), RESIL_ECANCELLED);
+        assert_int_equal(waiting(f), 0);
+        assert_int_equal(f->scripts[0].held, 0);
+        assert_int_equal(f->scripts[2].held, 0);
+        if (phase == 1)
+            assert_int_equal(resil_queue_release(&f->queue), 0);
+    }
+    assert_int_equal(resil_queue_fini(&f->queue), RESIL_OK);
+}
+
+/* ---- what a policy may leave out ---- */
+
+static int forget(void *self, uint64_t *frame, struct resil_walk *walk)
+{
+    (void)self;
+    (void)frame;
+    (void)walk;
+    return RESIL_PASS;
+}
+
+/* Neither settle nor abandon: the machine must not ask, whatever happens. */
+static void a_policy_of_admit_alone_is_never_asked_again(void **state)
+{
+    struct fixture *f = *state;
+
+    f->scripts[1].ops = (struct resil_policy_ops){
+        .size = sizeof(struct resil_policy_ops), .name = "admit", .admit = forget};
+    f->request.deadline_ns = 1500;
+    begin(f, 3);
+    (void)step_at(f, 1000);
+    assert_int_equal(resil_call_cancel(&f->call, 1010), RESIL_OK);
+    assert_string_equal(f->log.text, "admit0 admit2 abandon2 abandon0");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(of_two_successes_at_once_the_other_is_told_as_late),
+        TEST(lanes_that_wait_in_a_queue_lose_nothing),
+        TEST(a_grant_with_the_deadline_is_given_back),
+        TEST(a_cancel_in_each_phase_gives_the_permit_back),
+        TEST(a_policy_of_admit_alone_is_never_asked_again),
+    };
+
+    return cmocka_run_group_tests_name("chain corners", tests, NULL, NULL);
+}
