@@ -22,18 +22,18 @@ static void join(struct resil_call *call, uint32_t index)
     const uint32_t hedge = call->chain_->hedge_;
 
     if (from != trunk) {
-        bool late = trunk->walk.late_success || from->walk.late_success;
-
         from->phase = LANE_IDLE;
         trunk->walk.result = from->walk.result;
         trunk->walk.status = from->walk.status;
         trunk->walk.stopped = from->walk.stopped;
         trunk->walk.retry_at_ns = from->walk.retry_at_ns;
-        trunk->walk.late_success = late;
         trunk->decided = from->decided;
     }
-    for (uint32_t other = 1; other < call->forked_; other++)
+    for (uint32_t other = 1; other < call->forked_; other++) {
         resil__lane(call, other)->phase = LANE_IDLE;
+        if (resil__lane(call, other)->walk.late_success)
+            trunk->walk.late_success = true;
+    }
     trunk->timers &= (UINT32_C(1) << hedge) - 1;
     trunk->phase = LANE_SETTLE;
     trunk->level = hedge;

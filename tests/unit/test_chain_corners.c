@@ -122,6 +122,46 @@ static uint64_t waiting(struct fixture *f)
 
 /* ---- what several lanes come to ---- */
 
+/* A per-attempt timeout inside of the fork, so that one lane's success comes late and the call goes on. */
+static void late_lane(struct fixture *f)
+{
+    forks(f, 0);
+    assert_int_equal(
+        resil_timeout_init(&f->timeout, &(struct resil_timeout_config){.timeout_ns = 250}), 0);
+    f->policies[1] = resil_timeout_policy(&f->timeout);
+    begin(f, 2);
+    assert_int_equal(step_at(f, 1000), RESIL_STEP_CALL);
+    assert_int_equal(step_at(f, 1100), RESIL_STEP_CALL);
+    assert_int_equal(step_at(f, 1200), RESIL_STEP_CALL);
+    assert_int_equal(step_at(f, 1250), RESIL_STEP_ABORT);
+    assert_int_equal(step_at(f, 1250), RESIL_STEP_WAIT);
+    assert_int_equal(report(f, f->ids[1], RESIL_SUCCESS), RESIL_OK);
+    assert_int_equal(step_at(f, 1350), RESIL_STEP_WAIT);
+}
+
+static void a_late_success_of_any_lane_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    late_lane(f);
+    assert_int_equal(report(f, f->ids[2], RESIL_FAILURE), RESIL_OK);
+    assert_int_equal(step_at(f, 1400), RESIL_STEP_DONE);
+    assert_int_equal(fini(f), RESIL_EFAILED);
+    assert_true(f->report.late_success);
+}
+
+static void a_late_success_is_told_after_a_cancel(void **state)
+{
+    struct fixture *f = *state;
+
+    late_lane(f);
+    assert_int_equal(resil_call_cancel(&f->call, 1360), RESIL_OK);
+    assert_int_equal(step_at(f, 1360), RESIL_STEP_ABORT);
+    assert_int_equal(step_at(f, 1360), RESIL_STEP_DONE);
+    assert_int_equal(fini(f), RESIL_ECANCELLED);
+    assert_true(f->report.late_success);
+}
+
 static void of_two_successes_at_once_the_other_is_told_as_late(void **state)
 {
     struct fixture *f = *state;
@@ -251,6 +291,8 @@ static void a_policy_of_admit_alone_is_never_asked_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_late_success_of_any_lane_is_told),
+        TEST(a_late_success_is_told_after_a_cancel),
         TEST(of_two_successes_at_once_the_other_is_told_as_late),
         TEST(lanes_that_wait_in_a_queue_lose_nothing),
         TEST(a_grant_with_the_deadline_is_given_back),
