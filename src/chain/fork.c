@@ -91,18 +91,34 @@ void resil__fork_spawn(struct resil_call *call)
     call->forked_ = index + 1;
 }
 
+static bool runs(const struct resil_lane_ *lane)
+{
+    return lane->phase == LANE_CALLING || lane->phase == LANE_REPORTED;
+}
+
+static enum resil_outcome why_expired(bool ran)
+{
+    return ran ? RESIL_TIMEOUT : RESIL_REFUSED;
+}
+
 /* A timer says that everything inside of its level has lasted long enough. */
 static void expire(struct resil_call *call, uint32_t index, uint32_t level)
 {
     struct resil_lane_ *lane = resil__lane(call, index);
     const bool trunk = call->forked_ != 0 && level <= call->chain_->hedge_;
+    bool ran = runs(lane);
 
     if (trunk) {
-        for (uint32_t other = 1; other < call->forked_; other++)
-            resil__lane_abandon(call, other, call->chain_->hedge_ + 1, RESIL_TIMEOUT);
+        for (uint32_t other = 0; other < call->forked_; other++) {
+            ran |= runs(resil__lane(call, other));
+            resil__lane_abandon(call, other, call->chain_->hedge_ + 1,
+                                why_expired(runs(resil__lane(call, other))));
+        }
         call->forked_ = 0;
+        /* What is left of lane 0: the fork and those outside of it. */
+        lane->phase = LANE_HELD;
     }
-    resil__lane_abandon(call, index, level + 1, RESIL_TIMEOUT);
+    resil__lane_abandon(call, index, level + 1, why_expired(ran));
     lane->walk.result.call_rc = 0;
     lane->walk.result.hint_ns = 0;
     lane->walk.result.outcome = call->attempts_ > 0 ? RESIL_TIMEOUT : RESIL_REFUSED;

@@ -60,7 +60,6 @@ void resil__lane_abandon(struct resil_call *call, uint32_t index, uint32_t level
                          enum resil_outcome why)
 {
     struct resil_lane_ *lane = resil__lane(call, index);
-    const bool ran = lane->phase == LANE_CALLING || lane->phase == LANE_REPORTED;
     const bool late = lane->phase == LANE_REPORTED && lane->walk.result.outcome == RESIL_SUCCESS;
     uint32_t inner = held_levels(call, lane);
 
@@ -69,8 +68,6 @@ void resil__lane_abandon(struct resil_call *call, uint32_t index, uint32_t level
         call->aborts_ |= UINT32_C(1) << index;
     if (late || lane->walk.late_success)
         call->lane_.walk.late_success = true;
-    if (why == RESIL_TIMEOUT && !ran)
-        why = RESIL_REFUSED;
     while (inner-- > level)
         resil__level_abandon(call, index, inner, why);
     lane->timers &= (UINT32_C(1) << level) - 1;

@@ -162,7 +162,7 @@ enum lane_way resil__lane_advance(struct resil_call *call, uint32_t index);
 void resil__level_abandon(struct resil_call *call, uint32_t index, uint32_t level,
                           enum resil_outcome why);
 
-/** Tears down what a lane holds at a level and inside of it; why is TIMEOUT or CANCELLED. */
+/** Tears down what a lane holds at a level and inside of it; why is told to its policies. */
 void resil__lane_abandon(struct resil_call *call, uint32_t index, uint32_t level,
                          enum resil_outcome why);
 

@@ -178,6 +178,25 @@ static void of_two_successes_at_once_the_other_is_told_as_late(void **state)
     assert_int_equal(f->scripts[1].held, 0);
 }
 
+static void a_trunk_that_expires_learns_that_another_lane_ran(void **state)
+{
+    struct fixture *f = *state;
+
+    f->scripts[0].admit[0] = RESIL_ARMED;
+    f->scripts[0].arm_ns = 150;
+    f->scripts[0].timer[0] = RESIL_EXPIRE;
+    forks(f, 2);
+    begin(f, 4);
+    (void)step_at(f, 1000);
+    (void)step_at(f, 1100);
+    (void)report(f, f->ids[0], RESIL_FAILURE);
+    assert_int_equal(step_at(f, 1110), RESIL_STEP_WAIT);
+    assert_int_equal(step_at(f, 1150), RESIL_STEP_ABORT);
+    assert_int_equal(step_at(f, 1150), RESIL_STEP_DONE);
+    assert_int_equal(f->scripts[1].abandoned, RESIL_TIMEOUT);
+    assert_int_equal(f->scripts[0].settled, RESIL_TIMEOUT);
+}
+
 /* ---- lanes that wait in a queue ---- */
 
 static void lanes_that_wait_in_a_queue_lose_nothing(void **state)
@@ -294,6 +313,7 @@ int main(void)
         TEST(a_late_success_of_any_lane_is_told),
         TEST(a_late_success_is_told_after_a_cancel),
         TEST(of_two_successes_at_once_the_other_is_told_as_late),
+        TEST(a_trunk_that_expires_learns_that_another_lane_ran),
         TEST(lanes_that_wait_in_a_queue_lose_nothing),
         TEST(a_grant_with_the_deadline_is_given_back),
         TEST(a_cancel_in_each_phase_gives_the_permit_back),
