@@ -34,6 +34,9 @@ static void join(struct resil_call *call, uint32_t index)
         if (resil__lane(call, other)->walk.late_success)
             trunk->walk.late_success = true;
     }
+    /* The trunk tells by the number whether any lane ran: a refusal names the attempt to come. */
+    if (trunk->walk.status != 0)
+        trunk->walk.attempt.number = call->attempts_ + 1;
     trunk->timers &= (UINT32_C(1) << hedge) - 1;
     trunk->phase = LANE_SETTLE;
     trunk->level = hedge;

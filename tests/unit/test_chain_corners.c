@@ -197,6 +197,44 @@ static void a_trunk_that_expires_learns_that_another_lane_ran(void **state)
     assert_int_equal(f->scripts[0].settled, RESIL_TIMEOUT);
 }
 
+static uint64_t tokens(struct fixture *f, uint64_t now_ns)
+{
+    struct resil_limiter_snapshot snapshot;
+
+    resil_limiter_snapshot(&f->limiter, now_ns, &snapshot);
+    return snapshot.available;
+}
+
+/* Lane 0 never runs, lane 1 runs, fails, tries again and is refused: something was sent. */
+static void a_limiter_outside_of_a_fork_keeps_what_a_lane_used(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(
+        resil_limiter_init(&f->limiter, &(struct resil_limiter_config){.tokens = 1, .burst = 5}),
+        0);
+    f->policies[0] = resil_limiter_policy(&f->limiter);
+    forks(f, 1);
+    f->scripts[2].settle[0] = RESIL_AGAIN;
+    f->scripts[3].admit[0] = RESIL_WAIT;
+    f->scripts[3].wait_ns = 500;
+    for (unsigned i = 0; i < SCRIPT_STEPS; i++)
+        f->scripts[3].resume[i] = i < 4 ? RESIL_WAIT : RESIL_EFULL;
+    f->scripts[3].admit[2] = RESIL_EFULL;
+    begin(f, 4);
+    assert_int_equal(step_at(f, 1000), RESIL_STEP_WAIT);
+    f->scripts[1].timer[1] = RESIL_PASS;
+    assert_int_equal(step_at(f, 1100), RESIL_STEP_CALL);
+    assert_int_equal(f->step.attempt->kind, RESIL_ATTEMPT_HEDGE);
+    assert_int_equal(tokens(f, 1100), 4);
+    (void)report(f, f->ids[0], RESIL_FAILURE);
+    for (unsigned i = 0; i < 4 && step_at(f, 1110 + i) != RESIL_STEP_DONE; i++)
+        continue;
+    assert_int_equal(fini(f), RESIL_EFULL);
+    assert_int_equal(f->report.attempts, 1);
+    assert_int_equal(tokens(f, 1120), 4);
+}
+
 /* ---- lanes that wait in a queue ---- */
 
 static void lanes_that_wait_in_a_queue_lose_nothing(void **state)
@@ -314,6 +352,7 @@ int main(void)
         TEST(a_late_success_is_told_after_a_cancel),
         TEST(of_two_successes_at_once_the_other_is_told_as_late),
         TEST(a_trunk_that_expires_learns_that_another_lane_ran),
+        TEST(a_limiter_outside_of_a_fork_keeps_what_a_lane_used),
         TEST(lanes_that_wait_in_a_queue_lose_nothing),
         TEST(a_grant_with_the_deadline_is_given_back),
         TEST(a_cancel_in_each_phase_gives_the_permit_back),
