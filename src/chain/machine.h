@@ -125,6 +125,7 @@ RESIL__INLINE void resil__walk_begin(struct resil_walk *walk, const struct resil
     walk->attempt.call_rc = 0;
     walk->attempt.reason = RESIL_NONE;
     walk->attempt.reason_status = 0;
+    walk->result = (struct resil_result){.outcome = RESIL_NONE};
     walk->request = request;
     walk->now_ns = now_ns;
     walk->retry_at_ns = 0;

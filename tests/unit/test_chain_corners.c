@@ -321,6 +321,51 @@ static void a_cancel_in_each_phase_gives_the_permit_back(void **state)
 
 /* ---- what a policy may leave out ---- */
 
+static int answer_outcome_alone(void *self, uint64_t *frame, struct resil_walk *walk)
+{
+    (void)self;
+    (void)frame;
+    walk->result.outcome = RESIL_OVERLOAD;
+    return RESIL_ANSWER;
+}
+
+static enum resil_outcome not_reached(void *arg, struct resil_attempt *attempt)
+{
+    (void)arg;
+    (void)attempt;
+    return RESIL_SUCCESS;
+}
+
+/* Leaves rubbish where the next function's variables will lie. */
+static void dirty_stack(void)
+{
+    volatile unsigned char rubbish[4096];
+
+    for (size_t i = 0; i < sizeof rubbish; i++)
+        rubbish[i] = 0xa5;
+}
+
+static void an_answer_of_an_outcome_alone_has_no_hint_and_no_code(void **state)
+{
+    struct fixture *f = *state;
+    struct virtual_env env;
+
+    virtual_env_init(&env, 1000);
+    f->scripts[0].ops.admit = answer_outcome_alone;
+    begin(f, 1);
+    assert_int_equal(step_at(f, 1000), RESIL_STEP_DONE);
+    assert_int_equal(fini(f), RESIL_EFAILED);
+    assert_int_equal(f->report.call_rc, 0);
+    assert_int_equal(f->report.retry_at_ns, 0);
+
+    dirty_stack();
+    assert_int_equal(
+        resil_chain_run(&f->chain, &env.env, &f->request, not_reached, NULL, &f->report),
+        RESIL_EFAILED);
+    assert_int_equal(f->report.call_rc, 0);
+    assert_int_equal(f->report.retry_at_ns, 0);
+}
+
 static int forget(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     (void)self;
@@ -356,6 +401,7 @@ int main(void)
         TEST(lanes_that_wait_in_a_queue_lose_nothing),
         TEST(a_grant_with_the_deadline_is_given_back),
         TEST(a_cancel_in_each_phase_gives_the_permit_back),
+        TEST(an_answer_of_an_outcome_alone_has_no_hint_and_no_code),
         TEST(a_policy_of_admit_alone_is_never_asked_again),
     };
 
