@@ -54,7 +54,10 @@ static int admit(void *self, uint64_t *frame, struct resil_walk *walk)
 
 static int settle(void *self, uint64_t *frame, struct resil_walk *walk)
 {
-    bool mine = walk->result.outcome == RESIL_TIMEOUT && walk->attempt.deadline_ns < frame[0] &&
+    const enum resil_outcome outcome = walk->result.outcome;
+    bool out_of_time =
+        outcome == RESIL_TIMEOUT || (outcome == RESIL_REFUSED && walk->status == RESIL_EDEADLINE);
+    bool mine = out_of_time && walk->attempt.deadline_ns < frame[0] &&
                 walk->attempt.deadline_ns <= walk->now_ns;
 
     (void)self;

@@ -319,6 +319,33 @@ static void a_cancel_in_each_phase_gives_the_permit_back(void **state)
     assert_int_equal(resil_queue_fini(&f->queue), RESIL_OK);
 }
 
+/* ---- who decided ---- */
+
+static void a_timeout_that_ends_a_wait_decided(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)resil_timeout_init(&f->timeout, &(struct resil_timeout_config){.timeout_ns = 300});
+    f->policies[0] = resil_timeout_policy(&f->timeout);
+    f->policies[1] = resil_queue_policy(&f->queue);
+    assert_int_equal(resil_bulkhead_acquire(&f->bulkhead), 0);
+    begin(f, 2);
+    assert_int_equal(step_at(f, 1000), RESIL_STEP_WAIT);
+    assert_int_equal(f->step.wake_ns, 1300);
+    assert_int_equal(step_at(f, 1300), RESIL_STEP_DONE);
+    assert_int_equal(fini(f), RESIL_EDEADLINE);
+    assert_string_equal(f->report.decided_by, "timeout");
+    assert_int_equal(in_flight(f), 1);
+
+    /* The request's own deadline is nobody's decision. */
+    f->request.deadline_ns = 1200;
+    begin(f, 2);
+    assert_int_equal(step_at(f, 1000), RESIL_STEP_WAIT);
+    assert_int_equal(step_at(f, 1200), RESIL_STEP_DONE);
+    assert_int_equal(fini(f), RESIL_EDEADLINE);
+    assert_null(f->report.decided_by);
+}
+
 /* ---- what a policy may leave out ---- */
 
 static int answer_outcome_alone(void *self, uint64_t *frame, struct resil_walk *walk)
@@ -401,6 +428,7 @@ int main(void)
         TEST(lanes_that_wait_in_a_queue_lose_nothing),
         TEST(a_grant_with_the_deadline_is_given_back),
         TEST(a_cancel_in_each_phase_gives_the_permit_back),
+        TEST(a_timeout_that_ends_a_wait_decided),
         TEST(an_answer_of_an_outcome_alone_has_no_hint_and_no_code),
         TEST(a_policy_of_admit_alone_is_never_asked_again),
     };
