@@ -126,7 +126,8 @@ typedef int resil_policy_op(void *self, uint64_t *frame, struct resil_walk *walk
 /**
  * The inside of this policy may run several times at once, each time with frames of its own (a
  * hedge). Such a policy forks when its admit answers ARMED; from then on its settle must answer
- * HOLD. At most one in a chain.
+ * HOLD. In resil_chain_run it never forks: ARMED and HOLD count as PASS there. At most one in a
+ * chain.
  */
 #define RESIL_FORKS 8u
 

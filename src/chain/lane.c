@@ -25,6 +25,18 @@ static void turn(struct resil_lane_ *lane, uint32_t level, enum resil_outcome ou
     lane->level = level;
 }
 
+/* Starts the timer of the lane's level. Blocking code has one thread, which lane 0 blocks: nothing forks there. */
+static void arm(struct resil_call *call, struct resil_lane_ *lane)
+{
+    if (lane->level == call->chain_->hedge_) {
+        if (lane->walk.env_ != NULL)
+            return;
+        call->forked_ = 1;
+        call->trunk_deadline_ns_ = lane->walk.attempt.deadline_ns;
+    }
+    lane->timers |= UINT32_C(1) << lane->level;
+}
+
 void resil__lane_admitted(struct resil_call *call, uint32_t index, int verdict)
 {
     struct resil_lane_ *lane = resil__lane(call, index);
@@ -32,11 +44,7 @@ void resil__lane_admitted(struct resil_call *call, uint32_t index, int verdict)
 
     switch (verdict) {
     case RESIL_ARMED:
-        lane->timers |= UINT32_C(1) << level;
-        if (level == call->chain_->hedge_) {
-            call->forked_ = 1;
-            call->trunk_deadline_ns_ = lane->walk.attempt.deadline_ns;
-        }
+        arm(call, lane);
         lane->phase = LANE_ADMIT;
         lane->level = level + 1;
         return;

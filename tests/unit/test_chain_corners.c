@@ -415,6 +415,24 @@ static void a_policy_of_admit_alone_is_never_asked_again(void **state)
     assert_string_equal(f->log.text, "admit0 admit2 abandon2 abandon0");
 }
 
+/* In run a fork does nothing, whoever wrote it: there is one thread, and it may sleep in lane 0. */
+static void in_blocking_code_no_policy_forks(void **state)
+{
+    struct fixture *f = *state;
+    struct virtual_env env;
+
+    virtual_env_init(&env, 1000);
+    forks(f, 0);
+    f->scripts[1].admit[0] = RESIL_WAIT;
+    f->scripts[1].wait_ns = 1000;
+    f->scripts[1].resume[0] = RESIL_WAIT;
+    begin(f, 2);
+    assert_int_equal(
+        resil_chain_run(&f->chain, &env.env, &f->request, not_reached, NULL, &f->report), 0);
+    assert_string_equal(f->log.text, "admit0 admit1 resume1 resume1 settle1 settle0");
+    assert_int_equal(f->report.attempts, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -431,6 +449,7 @@ int main(void)
         TEST(a_timeout_that_ends_a_wait_decided),
         TEST(an_answer_of_an_outcome_alone_has_no_hint_and_no_code),
         TEST(a_policy_of_admit_alone_is_never_asked_again),
+        TEST(in_blocking_code_no_policy_forks),
     };
 
     return cmocka_run_group_tests_name("chain corners", tests, NULL, NULL);
