@@ -433,6 +433,77 @@ static void in_blocking_code_no_policy_forks(void **state)
     assert_int_equal(f->report.attempts, 1);
 }
 
+/* ---- a listener that runs the chain it hears from ---- */
+
+struct listener {
+    struct resil_breaker breaker;
+    struct resil_breaker_watch watch;
+    struct resil_chain chain;
+    struct resil_policy policies[2];
+    struct virtual_env env;
+    enum resil_outcome outcome;
+    int rcs[8];
+    unsigned heard;
+    unsigned calls;
+};
+
+static enum resil_outcome answer(void *arg, struct resil_attempt *attempt)
+{
+    struct listener *l = arg;
+
+    (void)attempt;
+    l->calls++;
+    return l->outcome;
+}
+
+static void run_again(void *arg, const struct resil_breaker_event *event)
+{
+    struct listener *l = arg;
+
+    (void)event;
+    if (l->heard++ < 8)
+        l->rcs[l->heard - 1] = resil_chain_run(&l->chain, &l->env.env, NULL, answer, l, NULL);
+}
+
+static void a_chain_is_re_entered_from_its_own_listener(void **state)
+{
+    struct fixture *f = *state;
+    static struct listener l;
+    struct resil_breaker_snapshot breaker;
+    struct resil_breaker_config config = {
+        .consecutive = 1, .probes = 1, .probe_gap_ns = RESIL_OFF, .jitter_pct = RESIL_OFF};
+
+    memset(&l, 0, sizeof l);
+    virtual_env_init(&l.env, RESIL_SEC(1));
+    assert_int_equal(resil_breaker_init(&l.breaker, &config), 0);
+    l.watch = (struct resil_breaker_watch){&l.breaker, run_again, &l};
+    l.policies[0] = resil_breaker_watch_policy(&l.watch);
+    l.policies[1] = resil_bulkhead_policy(&f->bulkhead);
+    assert_int_equal(resil_chain_init(&l.chain, l.policies, 2, NULL, 0), 0);
+
+    /* It trips: the listener's own call finds it open, its permit is back already. */
+    l.outcome = RESIL_FAILURE;
+    assert_int_equal(resil_chain_run(&l.chain, &l.env.env, NULL, answer, &l, &f->report),
+                     RESIL_EFAILED);
+    assert_int_equal(l.heard, 1);
+    assert_int_equal(l.rcs[0], RESIL_EOPEN);
+    assert_int_equal(l.calls, 1);
+
+    /* The probe goes in: the listener's call is refused while the probe's is on its way in; then it closes and the
+       listener's call passes. */
+    l.env.now_ns += RESIL_SEC(5);
+    l.outcome = RESIL_SUCCESS;
+    assert_int_equal(resil_chain_run(&l.chain, &l.env.env, NULL, answer, &l, &f->report), RESIL_OK);
+    assert_int_equal(l.heard, 3);
+    assert_int_equal(l.rcs[1], RESIL_EOPEN);
+    assert_int_equal(l.rcs[2], RESIL_OK);
+    assert_int_equal(l.calls, 3);
+    assert_int_equal(in_flight(f), 0);
+    assert_int_equal(resil_breaker_snapshot(&l.breaker, l.env.now_ns, &breaker), 0);
+    assert_int_equal(breaker.state, RESIL_BREAKER_CLOSED);
+    assert_int_equal(breaker.probes_in_flight, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -450,6 +521,7 @@ int main(void)
         TEST(an_answer_of_an_outcome_alone_has_no_hint_and_no_code),
         TEST(a_policy_of_admit_alone_is_never_asked_again),
         TEST(in_blocking_code_no_policy_forks),
+        TEST(a_chain_is_re_entered_from_its_own_listener),
     };
 
     return cmocka_run_group_tests_name("chain corners", tests, NULL, NULL);
