@@ -75,7 +75,8 @@ struct resil_report {
     /** A refusal, or a peer's hint: when to come back, a point in time; 0 = unknown. */
     uint64_t retry_at_ns;
 
-    /** An attempt succeeded after its deadline: free what it produced. */
+    /** An attempt succeeded after its deadline, beside another one that won, or as the call was
+        cancelled: free what it produced. */
     bool late_success;
 };
 

@@ -19,7 +19,8 @@
  *
  * Only idempotent requests are hedged: both attempts may be executed. Each hedge takes a token of a
  * retry budget, and each success of the hedged call earns its share back: a peer that is slow as a
- * whole is not asked twice as often.
+ * whole is not asked twice as often. A retry in the same chain with the same budget earns a share
+ * for that success too: give the two budgets of their own, or halve share_pct.
  *
  * Event loops only (resil/call.h). A callback that blocks its thread leaves nobody to start a
  * second one: in resil_chain_run a hedge passes everything on and starts nothing; only a success

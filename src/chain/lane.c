@@ -25,7 +25,8 @@ static void turn(struct resil_lane_ *lane, uint32_t level, enum resil_outcome ou
     lane->level = level;
 }
 
-/* Starts the timer of the lane's level. Blocking code has one thread, which lane 0 blocks: nothing forks there. */
+/* Starts the timer of the lane's level. Blocking code has one thread, which lane 0 blocks: nothing
+   forks there. */
 static void arm(struct resil_call *call, struct resil_lane_ *lane)
 {
     if (lane->level == call->chain_->hedge_) {

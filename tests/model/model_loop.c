@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * An event loop with several calls at once over shared primitives, on a virtual clock. A call is pumped only when the
- * header says so: after begin, a report, a cancel, its timer, a wake. Whatever the order, no call is forgotten, no
- * more operations run than the bulkheads allow, and everything is given back once.
+ * An event loop with several calls at once over shared primitives, on a virtual clock. A call is
+ * pumped only when the header says so: after begin, a report, a cancel, its timer, a wake. Whatever
+ * the order, no call is forgotten, no more operations run than the bulkheads allow, and everything
+ * is given back once.
  */
 #include "test.h"
 
@@ -58,7 +59,8 @@ static uint64_t below(struct world *world, uint64_t bound)
     return resil__random_below(resil__random_next(&world->seed), bound);
 }
 
-/* A policy that marks its frame, so that a second settle, or an abandon of what was never entered, is seen. */
+/* A policy that marks its frame, so that a second settle, or an abandon of what was never entered,
+ * is seen. */
 static int enter(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     struct world *world = self;

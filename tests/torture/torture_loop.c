@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * One queue between an event loop and threads that block. The loop has several calls over it and looks at them only
- * when request->wake wrote to its pipe: no timer is near, so a wake that got lost would end the call with EFULL
- * after half a minute. The threads hold the permits in between.
+ * One queue between an event loop and threads that block. The loop has several calls over it and
+ * looks at them only when request->wake wrote to its pipe: no timer is near, so a wake that got
+ * lost would end the call with EFULL after half a minute. The threads hold the permits in between.
  */
 #include "test.h"
 

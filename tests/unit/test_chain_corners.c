@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Corners of the machine: what several lanes, a policy that waits and the library's own policies come to when they
- * meet at one moment.
+ * Corners of the machine: what several lanes, a policy that waits and the library's own policies
+ * come to when they meet at one moment.
  */
 #include "test.h"
 
@@ -122,7 +122,8 @@ static uint64_t waiting(struct fixture *f)
 
 /* ---- what several lanes come to ---- */
 
-/* A per-attempt timeout inside of the fork, so that one lane's success comes late and the call goes on. */
+/* A per-attempt timeout inside of the fork, so that one lane's success comes late and the call goes
+ * on. */
 static void late_lane(struct fixture *f)
 {
     forks(f, 0);
@@ -289,7 +290,8 @@ static void a_cancel_in_each_phase_gives_the_permit_back(void **state)
     f->policies[1] = resil_queue_policy(&f->queue);
     f->scripts[0].settle[0] = RESIL_AGAIN;
     f->scripts[0].wait_ns = 100;
-    /* 0: before the first step; 1: waits; 2: waits, granted; 3: calls; 4: reported; 5: waits to go again */
+    /* 0: before the first step; 1: waits; 2: waits, granted; 3: calls; 4: reported; 5: waits to go
+     * again */
     for (unsigned phase = 0; phase < 6; phase++) {
         f->scripts[0].settles = 0;
         f->started = 0;
@@ -489,8 +491,8 @@ static void a_chain_is_re_entered_from_its_own_listener(void **state)
     assert_int_equal(l.rcs[0], RESIL_EOPEN);
     assert_int_equal(l.calls, 1);
 
-    /* The probe goes in: the listener's call is refused while the probe's is on its way in; then it closes and the
-       listener's call passes. */
+    /* The probe goes in: the listener's call is refused while the probe's is on its way in; then it
+       closes and the listener's call passes. */
     l.env.now_ns += RESIL_SEC(5);
     l.outcome = RESIL_SUCCESS;
     assert_int_equal(resil_chain_run(&l.chain, &l.env.env, NULL, answer, &l, &f->report), RESIL_OK);

@@ -133,6 +133,31 @@ static void a_success_earns_its_share(void **state)
     assert_int_equal(after.balance_pct, before.balance_pct + 10);
 }
 
+/* The header says so: two policies that share a budget each count the success. */
+static void a_retry_over_the_same_budget_earns_a_second_share(void **state)
+{
+    struct fixture *f = *state;
+    struct resil_budget_snapshot before, after;
+    struct resil_retry retry;
+
+    assert_int_equal(resil_retry_init(&retry, &(struct resil_retry_config){.budget = &f->budget}),
+                     RESIL_OK);
+    assert_int_equal(resil_budget_withdraw(&f->budget, 1, 1000), RESIL_OK);
+    begin(f, 1, 1000);
+    (void)resil_call_cancel(&f->call, 1000);
+    f->policies[1] = f->policies[0];
+    f->policies[0] = resil_retry_policy(&retry);
+    assert_int_equal(resil_chain_init(&f->chain, f->policies, 2, NULL, 0), 0);
+    assert_int_equal(resil_call_begin(&f->call, &f->chain, &f->request, 1000, 7), 0);
+    assert_int_equal(step_at(f, 1000), RESIL_STEP_CALL);
+    (void)resil_budget_snapshot(&f->budget, 1000, &before);
+    (void)resil_call_report(&f->call, f->step.attempt->id,
+                            &(struct resil_result){.outcome = RESIL_SUCCESS});
+    assert_int_equal(step_at(f, 1000), RESIL_STEP_DONE);
+    (void)resil_budget_snapshot(&f->budget, 1000, &after);
+    assert_int_equal(after.balance_pct, before.balance_pct + 20);
+}
+
 static void the_hedge_that_wins_gives_back_what_the_other_held(void **state)
 {
     struct fixture *f = *state;
@@ -225,6 +250,7 @@ int main(void)
         TEST(a_request_that_must_not_run_twice_is_not_hedged),
         TEST(an_empty_budget_hedges_nothing),
         TEST(a_success_earns_its_share),
+        TEST(a_retry_over_the_same_budget_earns_a_second_share),
         TEST(the_hedge_that_wins_gives_back_what_the_other_held),
         TEST(in_blocking_code_a_hedge_does_nothing),
         TEST(init_names_what_is_wrong),
