@@ -13,7 +13,7 @@
 
 #define CHAINS 20000
 #define CALLS  6
-#define LEVELS 10
+#define LEVELS 12
 
 /* The primitives without pointers: what is compared. */
 struct words {
