@@ -11,6 +11,13 @@
  * include the .c files under test. Every operation is sequentially consistent here; weaker orders
  * are the business of ThreadSanitizer. Fibers may not use cmocka's asserts: they say
  * interleave_check.
+ *
+ * A preemption is tried before operations on words alone that one fiber writes and another touches:
+ * elsewhere it makes no difference. Which words these are is found out on the way; when one more
+ * shows up, all begins anew.
+ *
+ * A checker that never fails proves nothing: interleave_finds runs the same code with one operation
+ * of it broken, and fails unless that is found.
  */
 
 #include <stdbool.h>
@@ -24,6 +31,8 @@
 
 #define INTERLEAVE_FIBERS 4
 #define INTERLEAVE_DEPTH  4096
+#define INTERLEAVE_WORDS  1024  /* a power of two, more than the words of any object under test */
+#define INTERLEAVE_STEPS  20000 /* operations of one run: more is for ever */
 
 enum fiber_state {
     FIBER_READY,
@@ -32,7 +41,36 @@ enum fiber_state {
     FIBER_DONE
 };
 
+/** What a broken operation does. */
+enum fault_kind {
+    FAULT_NONE,
+    FAULT_BLIND, /* a compare-and-swap that doesn't compare */
+    FAULT_LOST,  /* a write that isn't made */
+    FAULT_STALE, /* a load that repeats what the fiber saw there before: a check left out */
+};
+
+/** The operations of one function on one word, broken. */
+struct fault {
+    const char *in;
+    const void *word;
+    enum fault_kind kind;
+};
+
+/** What is known of a word. */
+struct interleave_word {
+    const void *word;
+    unsigned fibers; /* that touched it */
+    bool written, contested;
+};
+
 static struct {
+    struct interleave_word words[INTERLEAVE_WORDS];
+    struct fault fault;
+    uint64_t seen[INTERLEAVE_FIBERS]; /* in the word of the fault */
+    bool has_seen[INTERLEAVE_FIBERS];
+    bool news[INTERLEAVE_FIBERS]; /* another has written since the fiber last had to retry */
+    bool running, grown;
+    unsigned steps;
     ucontext_t home, contexts[INTERLEAVE_FIBERS];
     enum fiber_state states[INTERLEAVE_FIBERS];
     char stacks[INTERLEAVE_FIBERS][65536];
@@ -41,7 +79,7 @@ static struct {
     unsigned idle;           /* spins of fibers that were alone, since the last write */
     unsigned depth, planned; /* choices made in this run, and taken over from the last */
     unsigned short chosen[INTERLEAVE_DEPTH], of[INTERLEAVE_DEPTH];
-    int failed; /* line of the first check that failed; -1 = too deep, -2 = everybody spins */
+    int failed; /* line of the first check that failed; -1 = too deep, -2 = nobody gets on */
     uint64_t runs;
 } interleave;
 
@@ -110,9 +148,11 @@ static void interleave_point(void)
 static void interleave_wrote(void)
 {
     interleave.idle = 0;
-    for (int i = 0; i < interleave.count; i++)
+    for (int i = 0; i < interleave.count; i++) {
         if (interleave.states[i] == FIBER_SPINNING)
             interleave.states[i] = FIBER_READY;
+        interleave.news[i] |= i != interleave.current;
+    }
 }
 
 /* The current fiber can't go on: another one, else one that spins, else the run is over. */
@@ -162,6 +202,8 @@ static void interleave_fiber(void)
 static void interleave_start(int fiber)
 {
     interleave.states[fiber] = FIBER_READY;
+    interleave.has_seen[fiber] = false;
+    interleave.news[fiber] = false;
     (void)getcontext(&interleave.contexts[fiber]);
     interleave.contexts[fiber].uc_stack.ss_sp = interleave.stacks[fiber];
     interleave.contexts[fiber].uc_stack.ss_size = sizeof interleave.stacks[fiber];
@@ -172,13 +214,35 @@ static void interleave_run(void)
 {
     interleave.depth = 0;
     interleave.idle = 0;
+    interleave.steps = 0;
     interleave.runs++;
+    interleave.running = true;
     for (int i = 0; i < interleave.count; i++)
         interleave_start(i);
     interleave.current = (int)interleave_pick((unsigned)interleave.count);
     (void)swapcontext(&interleave.home, &interleave.contexts[interleave.current]);
+    interleave.running = false;
     for (int i = 0; i < interleave.count; i++)
         interleave_check(interleave.states[i] == FIBER_DONE); /* else: asleep for ever */
+}
+
+/* The choices of the next run; false when there is none. */
+static bool interleave_next(void)
+{
+    unsigned planned = interleave.depth;
+
+    if (interleave.grown) {
+        interleave.grown = false;
+        interleave.runs = 0;
+        interleave.planned = 0;
+        return true;
+    }
+    while (planned > 0 && interleave.chosen[planned - 1] + 1u == interleave.of[planned - 1])
+        planned--;
+    if (planned > 0)
+        interleave.chosen[planned - 1]++;
+    interleave.planned = planned;
+    return planned > 0;
 }
 
 /**
@@ -197,90 +261,21 @@ static int interleave_all(int count, void (*const *bodies)(int self), unsigned p
     interleave.planned = 0;
     interleave.failed = 0;
     interleave.runs = 0;
-    for (;;) {
+    interleave.grown = false;
+    memset(interleave.words, 0, sizeof interleave.words);
+    do {
         interleave.preemptions = 0; /* nobody to preempt outside of fibers */
         set_up();
         interleave.preemptions = preemptions;
         interleave_run();
         interleave.preemptions = 0;
-        verify();
-        if (interleave.failed != 0)
-            return interleave.failed;
-        interleave.planned = interleave.depth;
-        while (interleave.planned > 0 && interleave.chosen[interleave.planned - 1] + 1u ==
-                                             interleave.of[interleave.planned - 1])
-            interleave.planned--;
-        if (interleave.planned == 0)
-            return 0;
-        interleave.chosen[interleave.planned - 1]++;
-    }
+        if (interleave.failed == 0)
+            verify();
+    } while (interleave.failed == 0 && interleave_next());
+    return interleave.failed;
 }
 
-struct resil__contend {
-    int unused;
-};
-
-#define RESIL__CONTEND                                                                             \
-    {                                                                                              \
-        0                                                                                          \
-    }
-
-static inline void resil__contend(struct resil__contend *contend)
-{
-    (void)contend;
-    interleave_yield(FIBER_SPINNING);
-}
-
-#define INTERLEAVE_LOAD(name, suffix, type)                                                        \
-    static inline type name##suffix(const type *word)                                              \
-    {                                                                                              \
-        interleave_point();                                                                        \
-        return *word;                                                                              \
-    }
-#define INTERLEAVE_STORE(name, suffix, type)                                                       \
-    static inline void name##suffix(type *word, type value)                                        \
-    {                                                                                              \
-        interleave_point();                                                                        \
-        *word = value;                                                                             \
-        interleave_wrote();                                                                        \
-    }
-#define INTERLEAVE_CHANGE(name, suffix, type, result)                                              \
-    static inline type name##suffix(type *word, type value)                                        \
-    {                                                                                              \
-        type old;                                                                                  \
-                                                                                                   \
-        interleave_point();                                                                        \
-        old = *word;                                                                               \
-        *word = (result);                                                                          \
-        interleave_wrote();                                                                        \
-        return old;                                                                                \
-    }
-#define INTERLEAVE_OPS(suffix, type)                                                               \
-    INTERLEAVE_LOAD(resil__load_relaxed, suffix, type)                                             \
-    INTERLEAVE_LOAD(resil__load_acquire, suffix, type)                                             \
-    INTERLEAVE_LOAD(resil__load_seq, suffix, type)                                                 \
-    INTERLEAVE_STORE(resil__store_relaxed, suffix, type)                                           \
-    INTERLEAVE_STORE(resil__store_release, suffix, type)                                           \
-    INTERLEAVE_STORE(resil__store_seq, suffix, type)                                               \
-    INTERLEAVE_CHANGE(resil__add_relaxed, suffix, type, old + value)                               \
-    INTERLEAVE_CHANGE(resil__add, suffix, type, old + value)                                       \
-    INTERLEAVE_CHANGE(resil__sub, suffix, type, old - value)                                       \
-    INTERLEAVE_CHANGE(resil__sub_seq, suffix, type, old - value)                                   \
-    INTERLEAVE_CHANGE(resil__or, suffix, type, old | value)                                        \
-    INTERLEAVE_CHANGE(resil__xchg, suffix, type, value)                                            \
-    static inline bool resil__cas##suffix(type *word, type *expected, type desired)                \
-    {                                                                                              \
-        interleave_point();                                                                        \
-        if (*word != *expected) {                                                                  \
-            *expected = *word;                                                                     \
-            return false;                                                                          \
-        }                                                                                          \
-        *word = desired;                                                                           \
-        interleave_wrote();                                                                        \
-        return true;                                                                               \
-    }
-
-INTERLEAVE_OPS(, uint64_t)
-INTERLEAVE_OPS(32, uint32_t)
+#include "interleave_atomic.h"
+#include "interleave_scenario.h"
 
 #endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef RESIL_INTERLEAVE_ATOMIC_H
+#define RESIL_INTERLEAVE_ATOMIC_H
+
+/* The second half of interleave.h: what stands in for base/atomic.h and base/contend.h. */
+
+/* Notes who touches a word; true if others may see a difference. */
+static inline bool interleave_touch(const void *word, bool writes)
+{
+    size_t at = (size_t)((uintptr_t)word >> 2) % INTERLEAVE_WORDS;
+    struct interleave_word *entry = &interleave.words[at];
+
+    for (; entry->word != word && entry->word != NULL; entry = &interleave.words[at])
+        at = (at + 1) % INTERLEAVE_WORDS;
+    entry->word = word;
+    entry->fibers |= 1u << interleave.current;
+    entry->written |= writes;
+    if (!entry->contested && entry->written && (entry->fibers & (entry->fibers - 1)) != 0) {
+        entry->contested = true;
+        interleave.grown = true;
+    }
+    return entry->contested;
+}
+
+/* Before an operation. */
+static inline void interleave_before(const void *word)
+{
+    if (!interleave.running)
+        return;
+    if (++interleave.steps > INTERLEAVE_STEPS) {
+        interleave.failed = interleave.failed != 0 ? interleave.failed : -2;
+        (void)swapcontext(&interleave.contexts[interleave.current], &interleave.home);
+    }
+    if (interleave_touch(word, false))
+        interleave_point();
+}
+
+/* After a write. */
+static inline void interleave_after(const void *word)
+{
+    if (!interleave.running)
+        return;
+    (void)interleave_touch(word, true);
+    interleave_wrote();
+}
+
+static inline bool interleave_broken(const char *in, const void *word, enum fault_kind kind)
+{
+    return interleave.running && interleave.fault.kind == kind && interleave.fault.word == word &&
+           strcmp(interleave.fault.in, in) == 0;
+}
+
+/* What a load finds, or a compare-and-swap that failed. */
+static inline uint64_t interleave_see(const char *in, const void *word, uint64_t value)
+{
+    int self = interleave.current;
+
+    if (!interleave.running || interleave.fault.word != word)
+        return value;
+    if (interleave.has_seen[self] && interleave_broken(in, word, FAULT_STALE))
+        return interleave.seen[self];
+    interleave.has_seen[self] = true;
+    return interleave.seen[self] = value;
+}
+
+#define INTERLEAVE_OPS(suffix, type)                                                               \
+    static inline type interleave_load##suffix(const type *word, const char *in)                   \
+    {                                                                                              \
+        interleave_before(word);                                                                   \
+        return (type)interleave_see(in, word, *word);                                              \
+    }                                                                                              \
+    static inline type interleave_xchg##suffix(type *word, type value, const char *in)             \
+    {                                                                                              \
+        type old;                                                                                  \
+                                                                                                   \
+        interleave_before(word);                                                                   \
+        old = *word;                                                                               \
+        if (!interleave_broken(in, word, FAULT_LOST))                                              \
+            *word = value;                                                                         \
+        interleave_after(word);                                                                    \
+        return old;                                                                                \
+    }                                                                                              \
+    static inline type interleave_add##suffix(type *word, type value)                              \
+    {                                                                                              \
+        interleave_before(word);                                                                   \
+        *word += value;                                                                            \
+        interleave_after(word);                                                                    \
+        return *word - value;                                                                      \
+    }                                                                                              \
+    static inline type interleave_or##suffix(type *word, type value)                               \
+    {                                                                                              \
+        type old;                                                                                  \
+                                                                                                   \
+        interleave_before(word);                                                                   \
+        old = *word;                                                                               \
+        *word |= value;                                                                            \
+        interleave_after(word);                                                                    \
+        return old;                                                                                \
+    }                                                                                              \
+    static inline bool interleave_cas##suffix(type *word, type *expected, type desired,            \
+                                              const char *in)                                      \
+    {                                                                                              \
+        interleave_before(word);                                                                   \
+        if (*word != *expected && !interleave_broken(in, word, FAULT_BLIND)) {                     \
+            *expected = (type)interleave_see(in, word, *word);                                     \
+            return false;                                                                          \
+        }                                                                                          \
+        if (!interleave_broken(in, word, FAULT_LOST))                                              \
+            *word = desired;                                                                       \
+        interleave_after(word);                                                                    \
+        return true;                                                                               \
+    }
+
+INTERLEAVE_OPS(, uint64_t)
+INTERLEAVE_OPS(32, uint32_t)
+
+#undef INTERLEAVE_OPS
+
+#define resil__load_relaxed(word)             interleave_load(word, __func__)
+#define resil__load_acquire(word)             interleave_load(word, __func__)
+#define resil__load_seq(word)                 interleave_load(word, __func__)
+#define resil__store_relaxed(word, value)     ((void)interleave_xchg(word, value, __func__))
+#define resil__store_release(word, value)     ((void)interleave_xchg(word, value, __func__))
+#define resil__store_seq(word, value)         ((void)interleave_xchg(word, value, __func__))
+#define resil__xchg(word, value)              interleave_xchg(word, value, __func__)
+#define resil__add_relaxed(word, value)       interleave_add(word, value)
+#define resil__add(word, value)               interleave_add(word, value)
+#define resil__sub(word, value)               interleave_add(word, -(uint64_t)(value))
+#define resil__sub_seq(word, value)           interleave_add(word, -(uint64_t)(value))
+#define resil__or(word, value)                interleave_or(word, value)
+#define resil__cas(word, expected, desired)   interleave_cas(word, expected, desired, __func__)
+#define resil__load_relaxed32(word)           interleave_load32(word, __func__)
+#define resil__load_acquire32(word)           interleave_load32(word, __func__)
+#define resil__load_seq32(word)               interleave_load32(word, __func__)
+#define resil__store_relaxed32(word, value)   ((void)interleave_xchg32(word, value, __func__))
+#define resil__store_release32(word, value)   ((void)interleave_xchg32(word, value, __func__))
+#define resil__store_seq32(word, value)       ((void)interleave_xchg32(word, value, __func__))
+#define resil__xchg32(word, value)            interleave_xchg32(word, value, __func__)
+#define resil__add32(word, value)             interleave_add32(word, value)
+#define resil__sub32(word, value)             interleave_add32(word, -(uint32_t)(value))
+#define resil__or32(word, value)              interleave_or32(word, value)
+#define resil__cas32(word, expected, desired) interleave_cas32(word, expected, desired, __func__)
+
+struct resil__contend {
+    int unused;
+};
+
+#define RESIL__CONTEND                                                                             \
+    {                                                                                              \
+        0                                                                                          \
+    }
+
+/* Who lost a swap to another tries again at once; who finds nothing new waits for a write. */
+static inline void resil__contend(struct resil__contend *contend)
+{
+    (void)contend;
+    if (interleave.running && !interleave.news[interleave.current])
+        interleave_yield(FIBER_SPINNING);
+    interleave.news[interleave.current] = false;
+}
+
+#endif
