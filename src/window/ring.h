@@ -11,7 +11,8 @@
  *
  * A result takes a place from the cursor, writes its nibble and adds to the totals the difference
  * to what the nibble held: exact at rest, off by at most the results in flight. A nibble of a newer
- * lap is never overwritten by an older one.
+ * lap is never overwritten by an older one; a newer one that comes while the result of the lap
+ * before is still on its way to the same place is dropped.
  */
 
 #include "window/tally.h"

@@ -49,8 +49,9 @@ void resil__slices_undo(uint64_t *cell, uint64_t seen)
     }
 }
 
-/* Zeroes one word under a tag, unless head or epoch moved. */
-static bool prepare(const struct resil__slices *window, uint64_t head, uint64_t *word, uint64_t tag)
+/* Zeroes one word under a tag, unless head or epoch moved. keep: not if it has the tag already. */
+static bool prepare(const struct resil__slices *window, uint64_t head, uint64_t *word, uint64_t tag,
+                    bool keep)
 {
     struct resil__contend contend = RESIL__CONTEND;
 
@@ -60,7 +61,8 @@ static bool prepare(const struct resil__slices *window, uint64_t head, uint64_t 
         if (resil__load_acquire(window->head) != head ||
             !resil__epoch_current(window->epoch_word, window->epoch))
             return false;
-        if (old == tag << TAG_SHIFT || resil__cas(word, &old, tag << TAG_SHIFT))
+        if (old == tag << TAG_SHIFT || (keep && old >> TAG_SHIFT == tag) ||
+            resil__cas(word, &old, tag << TAG_SHIFT))
             return true;
         resil__contend(&contend);
     }
@@ -73,7 +75,8 @@ static void roll(const struct resil__slices *window, uint64_t head, uint64_t fir
         uint64_t *cell = &window->cells[2 * (number % window->count)];
         uint64_t tag = tag_of(window, number);
 
-        if (!prepare(window, head, cell, tag) || !prepare(window, head, cell + 1, tag))
+        if (!prepare(window, head, cell, tag, false) ||
+            !prepare(window, head, cell + 1, tag, false))
             return;
     }
     (void)resil__cas(window->head, &head, head_of(window, last));
@@ -148,11 +151,12 @@ enum resil__taken resil__slices_add(const struct resil__slices *window, uint64_t
         uint64_t old = resil__load_acquire(cell);
 
         if (old >> TAG_SHIFT != tag) {
-            /* Two rolls a whole window apart crossed: this slice is the newest, so its cell is ours to mend. */
+            /* Two rolls a whole window apart crossed: this slice is the newest, so its cell is ours
+               to mend; unless another was faster and has counted there already. */
             if (head >> 16 != number || !of_epoch(window, head))
                 return RESIL__DROPPED;
-            (void)prepare(window, head, cell, tag);
-            (void)prepare(window, head, cell + 1, tag);
+            (void)prepare(window, head, cell, tag, true);
+            (void)prepare(window, head, cell + 1, tag, true);
             continue;
         }
         if (resil__cas(cell, &old, trimmed(old) + 1 + ((uint64_t)failed << FAIL_SHIFT))) {

@@ -16,6 +16,12 @@
  * tests the tag of what it got. All other results take the slow road (slices.c): it prepares every
  * cell between the old head and the new one, so tags never repeat unnoticed, however long the
  * window was idle.
+ *
+ * At rest failures are exact, and so are calls but for this: a quick success that stalls between
+ * its load and its add for a window's length or over a change of epoch, while two threads prepare
+ * the same new cell, can take one call of that slice with it when it undoes itself. Where two
+ * threads a whole window apart roll at once, a slow call may be counted without its mark. Nothing
+ * is ever counted twice.
  */
 
 #include "base/atomic.h"
