@@ -250,8 +250,8 @@ RESIL_API void resil_limiter_snapshot(const struct resil_limiter *limiter, uint6
  *
  * The tokens that are there stay, up to the new burst: a larger burst is not filled for free.
  * Tokens lent ahead are paid back at the faster of the two rates, and the reservations keep their
- * times. Calls that compute with the old rate at this moment fail their compare-and-swap and start
- * again.
+ * times. Calls that compute with the old rate at this moment start again; should two changes
+ * overtake one, what it took is forfeited.
  *
  * @param limiter  an initialised limiter.
  * @param config   as in init; initial is checked and has no effect.

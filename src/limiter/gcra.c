@@ -7,8 +7,9 @@
  * times t0 <= t1 cost at most T(t1) - T(t0) <= t1 + tau - t0, which is burst + rate * (t1 - t0) tokens,
  * the interval being rounded up.
  *
- * Slots: a slot is written only while the state word names the other one. Who computed with a slot that is
- * being written has loaded its words with acquire, so it sees the state word move on.
+ * Slots: a slot is written only while the state word names the other one. Who reads words being
+ * written loads them with acquire, so he sees the state word move on. Who slept through two changes
+ * may find the word that he left; but another generation: he forfeits what he took and asks again.
  */
 #include "limiter/gcra.h"
 
@@ -108,6 +109,8 @@ int resil__gcra_take(struct resil_gcra_ *gcra, const struct resil__gcra_ask *ask
             raise_reach(gcra, answer.wait_ns);
         next = resil__gcra_taken(word, &answer.rate, answer.ahead, answer.price, ask->now_ns);
         if (resil__cas(&gcra->word_, &word, next)) {
+            if (!resil__gcra_stands(&gcra->slot_[word & 1], answer.rate.generation))
+                continue;
             receipt->word_ = next;
             receipt->back_ = answer.price;
             receipt->mark_ = answer.rate.generation;
@@ -181,7 +184,8 @@ void resil__gcra_drain(struct resil_gcra_ *gcra, bool paced, uint64_t for_ns, ui
         uint64_t ahead = resil__gcra_ahead(word, &rate, reach_ns, now_ns);
 
         if (resil__cas(&gcra->word_, &word,
-                       resil__gcra_drained(word, &rate, paced, ahead, for_ns, now_ns)))
+                       resil__gcra_drained(word, &rate, paced, ahead, for_ns, now_ns)) &&
+            resil__gcra_stands(&gcra->slot_[word & 1], rate.generation))
             return;
         resil__contend(&contend);
     }

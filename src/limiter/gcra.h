@@ -60,7 +60,8 @@ void resil__gcra_set_rate(struct resil_gcra_slot_ *slot, uint64_t tokens, uint64
 /**
  * The hot path: a grant without a wait is a load and a compare-and-swap, and the arrival time in
  * the past costs nothing extra; a refusal is a few loads. What is rare is left undecided: the first
- * use, a swap that another won, a slot that has just changed, a clock that was set back.
+ * use, a swap that another won, a slot that has just changed (what was taken is forfeited then), a
+ * clock that was set back.
  *
  * *word receives the state that a grant made, *at_ns when a refused call would pass.
  */
@@ -69,6 +70,7 @@ static inline int resil__gcra_try(struct resil_gcra_ *gcra, bool paced, uint64_t
 {
     uint64_t old = resil__load_acquire(&gcra->word_);
     const struct resil_gcra_slot_ *slot = &gcra->slot_[old & 1];
+    uint64_t generation = resil__load_acquire(&slot->generation_);
     uint64_t shift = resil__load_acquire(&slot->shift_) & 63;
     uint64_t now = now_ns << shift;
     uint64_t ahead = (old & ~UINT64_C(1)) - now;
@@ -85,7 +87,8 @@ static inline int resil__gcra_try(struct resil_gcra_ *gcra, bool paced, uint64_t
     ahead = ahead >> 63 != 0 ? 0 : ahead;
     if (ahead <= room) {
         next = (now + ahead + price) | (old & 1);
-        if (next == 0 || !resil__cas(&gcra->word_, &old, next))
+        if (next == 0 || !resil__cas(&gcra->word_, &old, next) ||
+            !resil__gcra_stands(slot, generation))
             return RESIL__GCRA_UNDECIDED;
         *word = next;
         return RESIL_OK;

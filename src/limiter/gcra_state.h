@@ -41,17 +41,26 @@ struct resil__rate {
 };
 
 /* Acquire, so that who reads a word of a slot that is being rewritten sees the state word that had
-   left this slot: its compare-and-swap fails, its refusal is not final. */
+   left this slot: its compare-and-swap fails, its refusal is not final. The generation first: it is
+   written last, so that the rest belongs to it if it still stands after a swap. */
 static inline struct resil__rate resil__gcra_rate(const struct resil_gcra_slot_ *slot)
 {
+    uint64_t generation = resil__load_acquire(&slot->generation_);
+
     return (struct resil__rate){
         .interval = resil__load_acquire(&slot->interval_),
         .tau = resil__load_acquire(&slot->tau_),
         .shift = resil__load_acquire(&slot->shift_) & 63,
         .cost_max = resil__load_acquire(&slot->cost_max_),
         .start = resil__load_acquire(&slot->start_),
-        .generation = resil__load_acquire(&slot->generation_),
+        .generation = generation,
     };
+}
+
+/** After a swap: true if the slot wasn't written since its generation was read. */
+static inline bool resil__gcra_stands(const struct resil_gcra_slot_ *slot, uint64_t generation)
+{
+    return resil__load_acquire(&slot->generation_) == generation;
 }
 
 /** Nanoseconds, rounded up. */
@@ -123,9 +132,9 @@ static inline uint64_t resil__gcra_drained(uint64_t word, const struct resil__ra
  * keep their times, and the balance is never worse than before.
  *
  * A bucket that is full gets an arrival time that no earlier generation had, so that a
- * compare-and-swap that slept through two changes fails. One that isn't full shows an old word
- * again only if the old config is back and nothing has happened in between, or by the chance of one
- * tick; then one call is admitted by the rate under which it began.
+ * compare-and-swap that slept through two changes fails. One that isn't full can show an old word
+ * again: if the old config is back, or by the chance of one tick. So whoever has swapped looks at
+ * the generation again: see gcra.c.
  */
 static inline uint64_t resil__gcra_converted(uint64_t word, const struct resil__rate *from,
                                              const struct resil__rate *to, bool paced,

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The limiter, the window counter and the log under every interleaving of two or three callers:
+ * never above the limit, nothing lost, nothing given back twice.
+ */
+#include "test.h"
+
+#include <resil/limiter.h>
+#include <resil/log.h>
+#include <resil/window.h>
+
+#include "interleave.h"
+
+#include "../../src/limiter/gcra.c"
+#define is_settled window_is_settled
+#define judge      window_judge
+#define make_slot  window_make_slot
+#define write_slot window_write_slot
+#include "../../src/limiter/window_counter.c"
+#undef is_settled
+#undef judge
+#undef make_slot
+#undef write_slot
+#undef LIMIT_MAX
+#include "../../src/limiter/limiter.c"
+#include "../../src/limiter/log.c"
+
+#define NOW RESIL_SEC(1000)
+
+typedef void body(int self);
+
+static struct resil_limiter limiter;
+static struct resil_window window;
+static struct {
+    struct resil_log log;
+    uint64_t places[2];
+} book;
+static unsigned granted, back, forfeited, waited;
+static bool drained;
+static struct resil_reservation reserved[INTERLEAVE_FIBERS];
+
+static void reset(void)
+{
+    granted = back = forfeited = waited = 0;
+    drained = false;
+    memset(reserved, 0, sizeof reserved);
+}
+
+static void init_limiter(uint64_t tokens, uint64_t burst)
+{
+    reset();
+    (void)resil_limiter_init(&limiter,
+                             &(struct resil_limiter_config){.tokens = tokens, .burst = burst});
+}
+
+static void set_up_fresh(void)
+{
+    init_limiter(1, 1);
+}
+
+static void set_up_one(void)
+{
+    init_limiter(1, 2);
+    (void)resil_limiter_acquire(&limiter, 1, NOW, NULL);
+}
+
+static void set_up_two(void)
+{
+    init_limiter(1, 3);
+    (void)resil_limiter_acquire(&limiter, 1, NOW, NULL);
+}
+
+static void take(int self)
+{
+    (void)self;
+    granted += resil_limiter_acquire(&limiter, 1, NOW, NULL) == RESIL_OK;
+}
+
+static void reserve_and_cancel(int self)
+{
+    int rc = resil_limiter_reserve(&limiter, 1, NOW, 0, &reserved[self]);
+
+    if (rc != RESIL_OK)
+        return;
+    rc = resil_limiter_cancel(&limiter, &reserved[self], NOW);
+    interleave_check(rc == RESIL_OK || rc == RESIL_ELATE);
+    back += rc == RESIL_OK;
+    forfeited += rc == RESIL_ELATE;
+}
+
+static void reserve_ahead(int self)
+{
+    if (resil_limiter_reserve(&limiter, 1, NOW, RESIL_SEC(10), &reserved[self]) == RESIL_OK)
+        waited++;
+}
+
+static uint64_t tokens_left(void)
+{
+    struct resil_limiter_snapshot snapshot;
+
+    resil_limiter_snapshot(&limiter, NOW, &snapshot);
+    return snapshot.available;
+}
+
+static void verify_one(void)
+{
+    interleave_check(granted == 1 && tokens_left() == 0);
+}
+
+/* Two tokens at the start: granted, forfeited or still there. */
+static void verify_two(void)
+{
+    interleave_check(granted + forfeited + tokens_left() == 2);
+}
+
+/* One token now, the others a second apart. */
+static void verify_slots(void)
+{
+    interleave_check(waited == 3);
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < i; j++)
+            interleave_check(reserved[i].at_ns >= reserved[j].at_ns + RESIL_SEC(1) ||
+                             reserved[j].at_ns >= reserved[i].at_ns + RESIL_SEC(1));
+}
+
+static void the_last_token_goes_to_one(void **state)
+{
+    struct scenario fresh = {__func__,     3,         (body *const[]){take, take, take}, 0,
+                             set_up_fresh, verify_one};
+    struct scenario used = {__func__, 3,          (body *const[]){take, take, take},
+                            0,        set_up_one, verify_one};
+
+    (void)state;
+    interleave_explore(&fresh);
+    interleave_explore(&used);
+    interleave_finds(&fresh, (struct fault){"load_word", &limiter.gcra_.word_, FAULT_BLIND});
+    interleave_finds(&used, (struct fault){"resil__gcra_try", &limiter.gcra_.word_, FAULT_BLIND});
+}
+
+static void cancel_gives_back_its_own_alone(void **state)
+{
+    struct scenario is = {__func__, 3,          (body *const[]){reserve_and_cancel, take, take},
+                          0,        set_up_two, verify_two};
+    struct scenario two = {
+        __func__, 3,          (body *const[]){reserve_and_cancel, reserve_and_cancel, take},
+        0,        set_up_two, verify_two};
+    struct fault blind = {"resil__gcra_give_back", &limiter.gcra_.word_, FAULT_BLIND};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_explore(&two);
+    interleave_finds(&is, blind);
+    interleave_finds(&two, blind);
+}
+
+static void no_two_reservations_share_a_slot(void **state)
+{
+    struct scenario is = {
+        __func__, 3,          (body *const[]){reserve_ahead, reserve_ahead, reserve_ahead},
+        0,        set_up_one, verify_slots};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__gcra_take", &limiter.gcra_.word_, FAULT_BLIND});
+}
+
+static void drain(int self)
+{
+    (void)self;
+    resil_limiter_drain(&limiter, RESIL_SEC(5), NOW);
+    drained = true;
+}
+
+/* Whoever asks after the drain gets nothing. */
+static void take_twice(int self)
+{
+    bool late = drained;
+
+    (void)self;
+    interleave_check(resil_limiter_acquire(&limiter, 1, NOW, NULL) != RESIL_OK || !late);
+    late = drained;
+    interleave_check(resil_limiter_acquire(&limiter, 1, NOW, NULL) != RESIL_OK || !late);
+}
+
+static void verify_drained(void)
+{
+    struct resil_limiter_snapshot snapshot;
+
+    resil_limiter_snapshot(&limiter, NOW, &snapshot);
+    interleave_check(snapshot.available == 0 && snapshot.next_at_ns >= NOW + RESIL_SEC(5));
+}
+
+static void nothing_passes_a_drain(void **state)
+{
+    struct scenario is = {__func__, 3,          (body *const[]){drain, take_twice, take_twice},
+                          0,        set_up_two, verify_drained};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__gcra_try", &limiter.gcra_.word_, FAULT_BLIND});
+}
+
+static void change(uint64_t tokens, uint64_t burst)
+{
+    interleave_check(resil_limiter_reconfigure(
+                         &limiter, &(struct resil_limiter_config){.tokens = tokens, .burst = burst},
+                         NOW) == RESIL_OK);
+}
+
+static void faster(int self)
+{
+    (void)self;
+    change(3, 5);
+}
+
+static void faster_and_slower(int self)
+{
+    (void)self;
+    change(3, 5);
+    change(2, 4);
+}
+
+static void take_two(int self)
+{
+    (void)self;
+    granted += resil_limiter_acquire(&limiter, 2, NOW, NULL) == RESIL_OK ? 2 : 0;
+}
+
+/* The tokens that were there are the tokens that there are, but for one lost in rounding. */
+static void verify_kept(void)
+{
+    interleave_check(granted + tokens_left() <= 2 && granted + tokens_left() >= 1);
+}
+
+/* Two changes later what was taken may have been forfeited. */
+static void verify_not_more(void)
+{
+    interleave_check(granted + tokens_left() <= 2);
+}
+
+static void change_of_rate_makes_no_tokens(void **state)
+{
+    struct scenario once = {__func__, 3,          (body *const[]){faster, take_two, take},
+                            0,        set_up_two, verify_kept};
+    struct scenario twice = {
+        __func__, 3,          (body *const[]){faster_and_slower, take_two, take},
+        2,        set_up_two, verify_not_more};
+
+    (void)state;
+    interleave_explore(&once);
+    interleave_explore(&twice);
+    interleave_finds(&once,
+                     (struct fault){"resil__gcra_reconfigure", &limiter.gcra_.word_, FAULT_BLIND});
+    interleave_finds(&twice, (struct fault){"resil__gcra_try", &limiter.gcra_.word_, FAULT_BLIND});
+}
+
+/*
+ * Ten at once and one a second; six are taken, so the bucket lacks six seconds. Five at once and
+ * one in six seconds, one taken, lacks six seconds as well: the same word, where the same four
+ * tokens cost six times as much.
+ */
+static void set_up_alike(void)
+{
+    init_limiter(1, 10);
+    (void)resil_limiter_acquire(&limiter, 6, NOW, NULL);
+    granted = 6;
+}
+
+static void change_to_alike(int self)
+{
+    (void)self;
+    interleave_check(
+        resil_limiter_reconfigure(&limiter, &(struct resil_limiter_config){.tokens = 2, .burst = 8},
+                                  NOW) == RESIL_OK);
+    interleave_check(
+        resil_limiter_reconfigure(
+            &limiter,
+            &(struct resil_limiter_config){.tokens = 1, .period_ns = RESIL_SEC(6), .burst = 5},
+            NOW) == RESIL_OK);
+}
+
+static void take_four(int self)
+{
+    (void)self;
+    granted += resil_limiter_acquire(&limiter, 4, NOW, NULL) == RESIL_OK ? 4 : 0;
+}
+
+static void verify_burst(void)
+{
+    interleave_check(granted + tokens_left() <= 10);
+}
+
+static void a_call_is_never_paid_at_an_older_rate(void **state)
+{
+    struct scenario is = {__func__,     2,           (body *const[]){change_to_alike, take_four}, 4,
+                          set_up_alike, verify_burst};
+
+    (void)state;
+    interleave_explore(&is);
+    /* Nobody looks at the generation again. */
+    interleave_finds(&is, (struct fault){"resil__gcra_stands", &limiter.gcra_.slot_[0].generation_,
+                                         FAULT_STALE});
+}
+
+/* The window counter and the log at the edge: one call before it, two after. */
+#define EDGE RESIL_SEC(2000)
+
+static uint64_t window_limit;
+
+static void set_up_window(void)
+{
+    reset();
+    (void)resil_window_init(&window, &(struct resil_window_config){.limit = window_limit});
+    granted += resil_window_acquire(&window, 1, EDGE - 2, NULL) == RESIL_OK;
+}
+
+static void enter_at(uint64_t now_ns)
+{
+    granted += resil_window_acquire(&window, 1, now_ns, NULL) == RESIL_OK;
+}
+
+static void enter_before(int self)
+{
+    (void)self;
+    enter_at(EDGE - 1);
+}
+
+static void enter_after(int self)
+{
+    (void)self;
+    enter_at(EDGE);
+}
+
+static void enter_twice(int self)
+{
+    enter_after(self);
+    enter_before(self);
+}
+
+static void enter_and_cancel(int self)
+{
+    uint64_t now_ns = self == 0 ? EDGE - 1 : EDGE;
+
+    if (resil_window_reserve(&window, 1, now_ns, &reserved[self]) != RESIL_OK)
+        return;
+    granted++;
+    back += resil_window_cancel(&window, &reserved[self], EDGE) == RESIL_OK;
+}
+
+/* At the very edge all calls of the window before still count. */
+static void verify_window(void)
+{
+    struct resil_window_snapshot snapshot;
+
+    resil_window_snapshot(&window, EDGE, &snapshot);
+    interleave_check(snapshot.used == granted - back && snapshot.used <= window_limit);
+}
+
+static void window_counts_every_call_at_its_edge(void **state)
+{
+    struct scenario is = {
+        __func__,     3, (body *const[]){enter_before, enter_after, enter_after}, 0, set_up_window,
+        verify_window};
+
+    (void)state;
+    window_limit = 2;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__slide_take", &window.word_, FAULT_BLIND});
+}
+
+static void window_cancel_takes_out_its_own_alone(void **state)
+{
+    struct scenario is = {__func__,
+                          3,
+                          (body *const[]){enter_and_cancel, enter_and_cancel, enter_after},
+                          0,
+                          set_up_window,
+                          verify_window};
+
+    (void)state;
+    window_limit = 3;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__slide_give_back", &window.word_, FAULT_BLIND});
+}
+
+static void widen_and_narrow(int self)
+{
+    (void)self;
+    for (uint64_t limit = 3; limit >= 2; limit--)
+        interleave_check(resil_window_reconfigure(&window,
+                                                  &(struct resil_window_config){.limit = limit},
+                                                  EDGE) == RESIL_OK);
+}
+
+static void verify_wider(void)
+{
+    interleave_check(granted <= 3);
+}
+
+static void window_grants_no_more_than_the_wider_limit(void **state)
+{
+    struct scenario is = {
+        __func__,      3,           (body *const[]){widen_and_narrow, enter_twice, enter_after}, 2,
+        set_up_window, verify_wider};
+
+    (void)state;
+    window_limit = 2;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__slide_take", &window.word_, FAULT_BLIND});
+}
+
+static void set_up_log(void)
+{
+    reset();
+    (void)resil_log_init(&book.log, sizeof book, &(struct resil_log_config){.limit = 2});
+    (void)resil_log_acquire(&book.log, EDGE - RESIL_SEC(1), NULL);
+    (void)resil_log_acquire(&book.log, EDGE - 2, NULL);
+}
+
+/* One place is free from the edge on, the other a period later, but for 2 ns. */
+static void note_after(int self)
+{
+    granted += resil_log_acquire(&book.log, EDGE + (uint64_t)self, NULL) == RESIL_OK;
+}
+
+static void note_before(int self)
+{
+    (void)self;
+    interleave_check(resil_log_acquire(&book.log, EDGE - 1, NULL) == RESIL_ELIMITED ||
+                     granted == 0);
+}
+
+static void note_and_cancel(int self)
+{
+    if (resil_log_reserve(&book.log, EDGE, &reserved[self]) != RESIL_OK)
+        return;
+    granted++;
+    back += resil_log_cancel(&book.log, &reserved[self], EDGE) == RESIL_OK;
+}
+
+static void verify_log(void)
+{
+    struct resil_log_snapshot snapshot;
+
+    resil_log_snapshot(&book.log, EDGE + 3, &snapshot);
+    interleave_check(snapshot.used == 1 + granted - back && snapshot.used <= 2);
+}
+
+static void log_gives_a_free_place_to_one(void **state)
+{
+    struct scenario after = {
+        __func__, 3,          (body *const[]){note_after, note_after, note_after},
+        0,        set_up_log, verify_log};
+    struct scenario edge = {
+        __func__, 3,          (body *const[]){note_after, note_after, note_before},
+        0,        set_up_log, verify_log};
+    struct fault blind = {"resil__log_take", &book.places[0], FAULT_BLIND};
+
+    (void)state;
+    interleave_explore(&after);
+    interleave_explore(&edge);
+    assert_int_equal(granted, 1);
+    interleave_finds(&after, blind);
+    interleave_finds(&edge, blind);
+}
+
+static void log_cancel_strikes_out_its_own_alone(void **state)
+{
+    struct scenario is = {
+        __func__, 3,          (body *const[]){note_and_cancel, note_and_cancel, note_after},
+        0,        set_up_log, verify_log};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__log_give_back", &book.places[0], FAULT_LOST});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_last_token_goes_to_one),
+        cmocka_unit_test(cancel_gives_back_its_own_alone),
+        cmocka_unit_test(no_two_reservations_share_a_slot),
+        cmocka_unit_test(nothing_passes_a_drain),
+        cmocka_unit_test(change_of_rate_makes_no_tokens),
+        cmocka_unit_test(a_call_is_never_paid_at_an_older_rate),
+        cmocka_unit_test(window_counts_every_call_at_its_edge),
+        cmocka_unit_test(window_cancel_takes_out_its_own_alone),
+        cmocka_unit_test(window_grants_no_more_than_the_wider_limit),
+        cmocka_unit_test(log_gives_a_free_place_to_one),
+        cmocka_unit_test(log_cancel_strikes_out_its_own_alone),
+    };
+
+    return cmocka_run_group_tests_name("limiter interleavings", tests, NULL, NULL);
+}
