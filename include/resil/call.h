@@ -40,11 +40,12 @@ RESIL_BEGIN_DECLS
 /** Private: one way from the hedge (or the start) to the callback and back. */
 struct resil_lane_ {
     struct resil_walk walk;
-    uint32_t phase;   /* enum lane_phase in src/chain/machine.h */
-    uint32_t level;   /* where the walk stands: see there */
-    uint32_t entry;   /* frames without admit from this level on are not zeroed yet */
-    uint32_t timers;  /* a bit for each ARMED level */
-    uint32_t decided; /* level of the policy that decided, or UINT32_MAX */
+    uint64_t result_id; /* of the attempt that gave walk.result; 0 = none did */
+    uint32_t phase;     /* enum lane_phase in src/chain/machine.h */
+    uint32_t level;     /* where the walk stands: see there */
+    uint32_t entry;     /* frames without admit from this level on are not zeroed yet */
+    uint32_t timers;    /* a bit for each ARMED level */
+    uint32_t decided;   /* level of the policy that decided, or UINT32_MAX */
 };
 
 /** Private: words for the frames in a call, and those of them that a fork's lanes take. */
@@ -159,7 +160,7 @@ RESIL_API int resil_call_report(struct resil_call *call, uint64_t attempt_id,
  *
  * @param call    a begun call.
  * @param now_ns  the time.
- * @return RESIL_OK; RESIL_ELATE when it had ended already.
+ * @return RESIL_OK; RESIL_ELATE when it had ended already; RESIL_EINVAL for NULL.
  *
  * Threads:   one at a time for one call, see the top.
  * Progress:  lock-free. Syscalls: none.
@@ -174,7 +175,7 @@ RESIL_API int resil_call_cancel(struct resil_call *call, uint64_t now_ns);
  * @param call    a call that stepped to DONE.
  * @param report  receives the details; may be NULL.
  * @return what resil_chain_run would have returned; RESIL_ECANCELLED after a cancel; RESIL_EBUSY
- *         when the call has not ended (report untouched).
+ *         when the call has not ended, RESIL_EINVAL for a NULL call (both: report untouched).
  *
  * Threads:   one at a time for one call, see the top.
  * Progress:  wait-free. Syscalls: none.

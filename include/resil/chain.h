@@ -68,6 +68,10 @@ struct resil_report {
     /** The callback's own code of the last result. */
     int call_rc;
 
+    /** Whose result this is, as attempt->id: the winner of a hedged call, the attempt that timed out. 0
+        = no attempt's: a policy refused or answered, or the caller cancelled. */
+    uint64_t attempt_id;
+
     /** From the begin to the last reading of the clock: 0 on a SUCCESS for which nobody read it
         again. */
     uint64_t elapsed_ns;
@@ -135,7 +139,8 @@ static inline int resil_chain_init(struct resil_chain *chain, const struct resil
  *         anything else (report->outcome); the status with which a policy said no: a refusal,
  *         RESIL_ECOST from a limit, RESIL_EINVAL for a policy of one's own that answered what it
  *         can't; RESIL_EDEADLINE when the deadline left no time to run at all; RESIL_EINVAL for a
- *         NULL chain, env or fn, or a chain that isn't initialised (report untouched).
+ *         NULL chain, env or fn, or a chain that isn't initialised; RESIL_EABI when env->size isn't
+ *         that of the library's struct (both: report untouched).
  *
  * Threads:   any number at once. May be called from inside a callback and from a listener.
  * Progress:  blocking. Syscalls: those of env and of fn.

@@ -8,11 +8,6 @@
 
 const struct resil_request resil__request_default;
 
-static uint32_t lanes(const struct resil_call *call)
-{
-    return call->forked_ != 0 ? call->forked_ : 1;
-}
-
 int resil_call_begin_sized(struct resil_call *call, size_t call_size,
                            const struct resil_chain *chain, const struct resil_request *request,
                            uint64_t now_ns, uint64_t random)
@@ -39,7 +34,7 @@ int resil_call_begin_sized(struct resil_call *call, size_t call_size,
 static void tell_time(struct resil_call *call, uint64_t now_ns)
 {
     now_ns = resil__max(now_ns, call->lane_.walk.now_ns);
-    for (uint32_t index = 0; index < lanes(call); index++)
+    for (uint32_t index = 0; index < resil__lanes(call); index++)
         resil__lane(call, index)->walk.now_ns = now_ns;
 }
 
@@ -60,7 +55,7 @@ static uint64_t next_wake(struct resil_call *call)
 {
     uint64_t wake_ns = resil__timers_next(call);
 
-    for (uint32_t index = 0; index < lanes(call); index++) {
+    for (uint32_t index = 0; index < resil__lanes(call); index++) {
         const struct resil_lane_ *lane = resil__lane(call, index);
 
         if (!resil__lane_lives(lane))
@@ -77,7 +72,7 @@ static uint64_t next_wake(struct resil_call *call)
 static uint32_t advance(struct resil_call *call, bool *turned)
 {
     *turned = false;
-    for (uint32_t index = 0; index < lanes(call); index++) {
+    for (uint32_t index = 0; index < resil__lanes(call); index++) {
         enum lane_way way;
 
         if (!resil__lane_lives(resil__lane(call, index)))
@@ -127,13 +122,14 @@ int resil_call_report(struct resil_call *call, uint64_t attempt_id,
 {
     if (call == NULL || result == NULL)
         return RESIL_EINVAL;
-    for (uint32_t index = 0; index < lanes(call); index++) {
+    for (uint32_t index = 0; index < resil__lanes(call); index++) {
         struct resil_lane_ *lane = resil__lane(call, index);
 
         if (lane->phase != LANE_CALLING || lane->walk.attempt.id != attempt_id)
             continue;
         lane->walk.result = *result;
         lane->walk.result.outcome = resil__outcome(result->outcome);
+        lane->result_id = attempt_id;
         lane->phase = LANE_REPORTED;
         return RESIL_OK;
     }
@@ -142,8 +138,11 @@ int resil_call_report(struct resil_call *call, uint64_t attempt_id,
 
 int resil_call_cancel(struct resil_call *call, uint64_t now_ns)
 {
-    struct resil_lane_ *trunk = &call->lane_;
+    struct resil_lane_ *trunk;
 
+    if (call == NULL)
+        return RESIL_EINVAL;
+    trunk = &call->lane_;
     if (trunk->phase == LANE_DONE)
         return RESIL_ELATE;
     tell_time(call, now_ns);
@@ -153,6 +152,7 @@ int resil_call_cancel(struct resil_call *call, uint64_t now_ns)
     trunk->walk.result = (struct resil_result){.outcome = RESIL_CANCELLED};
     trunk->walk.status = RESIL_ECANCELLED;
     trunk->decided = RESIL__NO_LEVEL;
+    trunk->result_id = 0;
     trunk->phase = LANE_DONE;
     call->cancelled_ = 1;
     call->forked_ = 0;
@@ -184,11 +184,15 @@ static uint64_t come_back(const struct resil_walk *walk)
 
 int resil_call_fini(const struct resil_call *call, struct resil_report *report)
 {
-    const struct resil_walk *walk = &call->lane_.walk;
-    const uint32_t decided = call->lane_.decided;
+    const struct resil_walk *walk;
+    uint32_t decided;
 
+    if (call == NULL)
+        return RESIL_EINVAL;
     if (call->lane_.phase != LANE_DONE)
         return RESIL_EBUSY;
+    walk = &call->lane_.walk;
+    decided = call->lane_.decided;
     if (report == NULL)
         return final_status(call);
     *report = (struct resil_report){
@@ -198,6 +202,7 @@ int resil_call_fini(const struct resil_call *call, struct resil_report *report)
         .attempts = call->attempts_,
         .stopped = walk->stopped,
         .call_rc = walk->result.call_rc,
+        .attempt_id = call->lane_.result_id,
         .elapsed_ns = walk->now_ns - call->begin_ns_,
         .retry_at_ns = come_back(walk),
         .late_success = walk->late_success,

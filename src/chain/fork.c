@@ -9,11 +9,6 @@
 #include "base/random.h"
 #include "chain/machine.h"
 
-static uint32_t lanes(const struct resil_call *call)
-{
-    return call->forked_ != 0 ? call->forked_ : 1;
-}
-
 /* Ends the fork: lane `index` has the result, lane 0 takes it outwards. */
 static void join(struct resil_call *call, uint32_t index)
 {
@@ -28,6 +23,7 @@ static void join(struct resil_call *call, uint32_t index)
         trunk->walk.stopped = from->walk.stopped;
         trunk->walk.retry_at_ns = from->walk.retry_at_ns;
         trunk->decided = from->decided;
+        trunk->result_id = from->result_id;
     }
     for (uint32_t other = 1; other < call->forked_; other++) {
         resil__lane(call, other)->phase = LANE_IDLE;
@@ -127,6 +123,7 @@ static void expire(struct resil_call *call, uint32_t index, uint32_t level)
     lane->walk.result.outcome = call->attempts_ > 0 ? RESIL_TIMEOUT : RESIL_REFUSED;
     lane->walk.status = call->attempts_ > 0 ? 0 : RESIL_EDEADLINE;
     lane->decided = level;
+    lane->result_id = 0;
     lane->phase = LANE_SETTLE;
     lane->level = level + 1;
 }
@@ -154,7 +151,7 @@ static bool fire(struct resil_call *call, uint32_t index, uint32_t level)
 
 bool resil__timers_fire(struct resil_call *call, bool fork)
 {
-    for (uint32_t index = 0; index < lanes(call); index++) {
+    for (uint32_t index = 0; index < resil__lanes(call); index++) {
         struct resil_lane_ *lane = resil__lane(call, index);
 
         for (uint32_t level = 0; lane->timers >> level != 0; level++) {
@@ -171,7 +168,7 @@ uint64_t resil__timers_next(struct resil_call *call)
 {
     uint64_t next_ns = RESIL_NEVER;
 
-    for (uint32_t index = 0; index < lanes(call); index++) {
+    for (uint32_t index = 0; index < resil__lanes(call); index++) {
         uint32_t timers = resil__lane(call, index)->timers;
 
         for (uint32_t level = 0; timers >> level != 0; level++)

@@ -21,6 +21,7 @@ static void turn(struct resil_lane_ *lane, uint32_t level, enum resil_outcome ou
 {
     lane->walk.result = (struct resil_result){.outcome = outcome};
     lane->walk.status = status;
+    lane->result_id = outcome == RESIL_TIMEOUT ? lane->walk.attempt.id : 0;
     lane->phase = LANE_SETTLE;
     lane->level = level;
 }
@@ -60,6 +61,7 @@ void resil__lane_admitted(struct resil_call *call, uint32_t index, int verdict)
         lane->decided = level;
         lane->phase = LANE_SETTLE;
         lane->walk.result.outcome = resil__outcome(lane->walk.result.outcome);
+        lane->result_id = 0;
         return;
     default:
         /* A verdict that admit can't give refuses: nothing runs past a policy that is wrong. */

@@ -62,6 +62,12 @@ static inline unsigned resil__kind(enum resil_outcome outcome)
     return outcome == RESIL_REFUSED ? 2 : 1;
 }
 
+/** How many lanes are in use. */
+static inline uint32_t resil__lanes(const struct resil_call *call)
+{
+    return call->forked_ != 0 ? call->forked_ : 1;
+}
+
 static inline struct resil_lane_ *resil__lane(struct resil_call *call, uint32_t index)
 {
     return index == 0 ? &call->lane_ : &call->u_.hedged_.lanes_[index - 1];

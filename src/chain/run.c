@@ -115,6 +115,7 @@ RESIL__COLD static int leave_called(struct resil_call *call, const struct resil_
 
     leave(call, chain, begin_ns, 1);
     walk->result = result_of(&walk->attempt, resil__outcome(outcome));
+    call->lane_.result_id = walk->attempt.id;
     call->lane_.phase = LANE_REPORTED;
     call->lane_.level = chain->count_;
     return finish(call, fn, arg, report);
@@ -127,6 +128,7 @@ RESIL__COLD static int leave_out(struct resil_call *call, const struct resil_cha
 {
     leave(call, chain, begin_ns, 1);
     resil__lane_frames(call, 0);
+    call->lane_.result_id = call->lane_.walk.attempt.id;
     call->lane_.phase = LANE_SETTLE;
     resil__lane_settled(call, 0, hop->level, verdict);
     return finish(call, fn, arg, report);
@@ -140,6 +142,7 @@ static void report_success(struct resil_report *report, const struct resil_walk 
         .decided_level = RESIL__NO_LEVEL,
         .attempts = 1,
         .call_rc = walk->result.call_rc,
+        .attempt_id = walk->attempt.id,
         .elapsed_ns = resil__sub_sat(walk->now_ns, begin_ns),
     };
 }
@@ -158,6 +161,8 @@ int resil_chain_run(const struct resil_chain *chain, const struct resil_env *env
 
     if (chain == NULL || env == NULL || fn == NULL || chain->count_ == 0)
         return RESIL_EINVAL;
+    if (env->size != sizeof *env)
+        return RESIL_EABI;
     if (request == NULL)
         request = &resil__request_default;
     begin_ns = request->now_ns != 0 ? request->now_ns : env->now(env->arg);

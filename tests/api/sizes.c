@@ -20,9 +20,9 @@ PIN(resil_walk, 144);
 PIN(resil_policy_ops, 72);
 PIN(resil_policy, 16);
 PIN(resil_chain, 1720);
-PIN(resil_report, 56);
+PIN(resil_report, 64);
 PIN(resil_step, 16);
-PIN(resil_call, 984);
+PIN(resil_call, 992);
 
 /* The primitives in alphabetic order of the nouns: object, config, and what else a caller holds. */
 PIN(resil_backoff_config, 32);

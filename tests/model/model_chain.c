@@ -288,6 +288,8 @@ static void compare(const struct world *a, const struct world *b)
     assert_int_equal(a->report.call_rc, b->report.call_rc);
     assert_int_equal(a->report.elapsed_ns, b->report.elapsed_ns);
     assert_int_equal(a->report.retry_at_ns, b->report.retry_at_ns);
+    assert_int_equal(a->report.attempt_id, b->report.attempt_id);
+    assert_ptr_equal(a->report.decided_by, b->report.decided_by);
     assert_int_equal(a->report.late_success, b->report.late_success);
 }
 

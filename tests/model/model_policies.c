@@ -226,6 +226,8 @@ static void compare(struct world *a, struct world *b)
     assert_int_equal(a->report.stopped, b->report.stopped);
     assert_int_equal(a->report.elapsed_ns, b->report.elapsed_ns);
     assert_int_equal(a->report.retry_at_ns, b->report.retry_at_ns);
+    assert_int_equal(a->report.attempt_id, b->report.attempt_id);
+    assert_ptr_equal(a->report.decided_by, b->report.decided_by);
     assert_int_equal(a->report.late_success, b->report.late_success);
 }
 

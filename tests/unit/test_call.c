@@ -419,9 +419,54 @@ static void the_first_success_wins_and_the_other_is_aborted(void **state)
     assert_int_equal(f->scripts[2].abandoned, RESIL_CANCELLED);
     assert_int_equal(fini(f), RESIL_OK);
     assert_int_equal(f->report.attempts, 2);
+    assert_int_equal(f->report.attempt_id, f->ids[1]);
     nothing_is_held(f, 1);
     assert_int_equal(f->scripts[2].held, 0);
     assert_int_equal(report(f, f->ids[0], RESIL_SUCCESS), RESIL_ELATE);
+}
+
+static void of_two_successes_the_report_names_the_one_that_won(void **state)
+{
+    struct fixture *f = *state;
+
+    forks(f, 1);
+    begin(f, 3, NULL);
+    (void)step_at(f, 1000);
+    (void)step_at(f, 1100);
+    (void)report(f, f->ids[1], RESIL_SUCCESS);
+    (void)report(f, f->ids[0], RESIL_SUCCESS);
+    assert_int_equal(step_at(f, 1120), RESIL_STEP_DONE);
+    assert_int_equal(fini(f), RESIL_OK);
+    assert_int_equal(f->report.attempt_id, f->ids[0]);
+    assert_true(f->report.late_success);
+}
+
+static void a_timeout_names_its_attempt_and_a_refusal_names_none(void **state)
+{
+    struct fixture *f = *state;
+
+    begin(f, 2, &(struct resil_request){.deadline_ns = 1500});
+    (void)step_at(f, 1000);
+    (void)step_at(f, 1500);
+    assert_int_equal(step_at(f, 1500), RESIL_STEP_DONE);
+    (void)fini(f);
+    assert_int_equal(f->report.attempt_id, f->ids[0]);
+
+    f->scripts[0].settle[1] = RESIL_AGAIN;
+    f->scripts[1].admit[2] = RESIL_EFULL;
+    assert_int_equal(resil_call_begin(&f->call, &f->chain, NULL, 2000, 5), 0);
+    (void)step_at(f, 2000);
+    (void)report(f, f->ids[1], RESIL_FAILURE);
+    assert_int_equal(step_at(f, 2000), RESIL_STEP_DONE);
+    assert_int_equal(fini(f), RESIL_EFULL);
+    assert_int_equal(f->report.attempt_id, 0);
+}
+
+static void cancel_and_fini_refuse_null(void **state)
+{
+    (void)state;
+    assert_int_equal(resil_call_cancel(NULL, 0), RESIL_EINVAL);
+    assert_int_equal(resil_call_fini(NULL, NULL), RESIL_EINVAL);
 }
 
 static void the_original_can_win_over_the_hedge(void **state)
@@ -712,6 +757,9 @@ int main(void)
         TEST(a_timer_expires_a_wait_on_the_way_in),
         TEST(a_fork_starts_a_second_attempt_after_its_delay),
         TEST(the_first_success_wins_and_the_other_is_aborted),
+        TEST(of_two_successes_the_report_names_the_one_that_won),
+        TEST(a_timeout_names_its_attempt_and_a_refusal_names_none),
+        TEST(cancel_and_fini_refuse_null),
         TEST(the_original_can_win_over_the_hedge),
         TEST(caller_is_an_answer_and_wins_too),
         TEST(a_failed_attempt_waits_for_the_other),

@@ -218,6 +218,16 @@ static void init_takes_sixteen_policies(void **state)
     assert_int_equal(f->scripts[15].settles, 1);
 }
 
+static void run_refuses_an_environment_of_another_size(void **state)
+{
+    struct fixture *f = *state;
+
+    build(f, 1);
+    f->env.env.size = 8;
+    assert_int_equal(run(f, NULL), RESIL_EABI);
+    assert_int_equal(f->calls, 0);
+}
+
 static void run_refuses_null_and_a_chain_that_failed_to_build(void **state)
 {
     struct fixture *f = *state;
@@ -244,6 +254,7 @@ static void run_asks_in_order_and_settles_in_reverse(void **state)
     assert_int_equal(f->report.status, RESIL_OK);
     assert_int_equal(f->report.outcome, RESIL_SUCCESS);
     assert_int_equal(f->report.attempts, 1);
+    assert_int_equal(f->report.attempt_id, f->seen[0].id);
     assert_null(f->report.decided_by);
     assert_int_equal(f->report.decided_level, UINT32_MAX);
 }
@@ -940,6 +951,7 @@ int main(void)
         TEST(init_refuses_a_second_fork),
         TEST(init_refuses_an_object_that_is_not_initialised),
         TEST(init_takes_sixteen_policies),
+        TEST(run_refuses_an_environment_of_another_size),
         TEST(run_refuses_null_and_a_chain_that_failed_to_build),
         TEST(run_asks_in_order_and_settles_in_reverse),
         TEST(run_works_without_a_report),
