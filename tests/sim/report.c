@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Results as text, as JSON, and as a row of a table over many seeds. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim.h"
+
+void sim_print_text(const struct sim_config *config, const struct sim_result *r)
+{
+    printf("%s, %s: %u clients, %u servers, seed %" PRIu64 "\n", config->scenario->name,
+           config->policy->name, config->clients, config->servers, config->seed);
+    printf("  trigger          %s\n", config->scenario->what);
+    printf("  clients          %s\n", config->policy->what);
+    printf("  metastable if    queue over timeout %.2f > 1 and load times attempts %.2f > 1\n",
+           r->queue_over_timeout, r->load_times_attempts);
+    printf("  offered          %" PRIu64 ", good %" PRIu64 ", attempts %" PRIu64
+           ", late answers %" PRIu64 "\n",
+           r->offered, r->good, r->attempts, r->late);
+    printf("  goodput          before %.1f %%, during %.1f %%, after %.1f %%, last 30 s %.1f %%\n",
+           r->before_pct, r->during_pct, r->after_pct, r->last_pct);
+    printf("                   worst second %.1f %%, best 10 s afterwards %.1f %%%s\n",
+           r->worst_second_pct, r->best_window_pct, r->collapsed ? ": COLLAPSED" : "");
+    if (r->recovery_s >= 0)
+        printf("  recovered after  %d s\n", r->recovery_s);
+    else
+        printf("  recovered after  never\n");
+    printf("  amplification    %.3f, worst 10 s %.3f, worst second %.3f\n", r->amplification,
+           r->amplification_10s, r->amplification_1s);
+    printf("  breakers         opened %" PRIu64 " times, probes up to %.2f %% of capacity\n",
+           r->opened, r->probe_pct);
+    printf("  fairness (Jain)  %.3f\n", r->jain);
+    printf("  latency          p50 %.1f ms, p99 %.1f ms, longest call %.3f s\n", r->p50_ms,
+           r->p99_ms, (double)r->longest_ns / 1e9);
+    printf("  broken promises  %" PRIu64 " budget, %" PRIu64 " answers or steps, %" PRIu64
+           " calls without end\n",
+           r->budget_broken, r->faults, r->unfinished);
+    printf("  trace            %016" PRIx64 "\n", r->trace);
+}
+
+void sim_print_json(const struct sim_config *config, const struct sim_result *r)
+{
+    printf("{\"scenario\": \"%s\", \"policy\": \"%s\", \"clients\": %u, \"servers\": %u, "
+           "\"seed\": %" PRIu64 ", ",
+           config->scenario->name, config->policy->name, config->clients, config->servers,
+           config->seed);
+    printf("\"queue_over_timeout\": %.3f, \"load_times_attempts\": %.3f, ", r->queue_over_timeout,
+           r->load_times_attempts);
+    printf("\"offered\": %" PRIu64 ", \"good\": %" PRIu64 ", \"attempts\": %" PRIu64
+           ", \"late\": %" PRIu64 ", ",
+           r->offered, r->good, r->attempts, r->late);
+    printf("\"before_pct\": %.3f, \"during_pct\": %.3f, \"after_pct\": %.3f, \"last_pct\": %.3f, ",
+           r->before_pct, r->during_pct, r->after_pct, r->last_pct);
+    printf("\"worst_second_pct\": %.3f, \"best_window_pct\": %.3f, \"collapsed\": %s, "
+           "\"recovery_s\": %d, ",
+           r->worst_second_pct, r->best_window_pct, r->collapsed ? "true" : "false", r->recovery_s);
+    printf("\"amplification\": %.4f, \"amplification_10s\": %.4f, \"amplification_1s\": %.4f, ",
+           r->amplification, r->amplification_10s, r->amplification_1s);
+    printf("\"opened\": %" PRIu64 ", \"probe_pct\": %.3f, \"jain\": %.4f, ", r->opened,
+           r->probe_pct, r->jain);
+    printf("\"p50_ms\": %.1f, \"p99_ms\": %.1f, \"longest_s\": %.3f, ", r->p50_ms, r->p99_ms,
+           (double)r->longest_ns / 1e9);
+    printf("\"budget_broken\": %" PRIu64 ", \"faults\": %" PRIu64 ", \"unfinished\": %" PRIu64
+           ", \"trace\": \"%016" PRIx64 "\"}\n",
+           r->budget_broken, r->faults, r->unfinished, r->trace);
+}
+
+struct spread {
+    double least;
+    double median;
+    double most;
+};
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Sorts the values. */
+static struct spread spread(double *values, uint32_t count)
+{
+    qsort(values, count, sizeof *values, compare);
+    return (struct spread){values[0], values[count / 2], values[count - 1]};
+}
+
+enum column {
+    RECOVERY,
+    DURING,
+    AFTER,
+    AMPLIFIED,
+    PROBES,
+    FAIR,
+    COLUMNS
+};
+
+static double cell(const struct sim_result *r, enum column column)
+{
+    switch (column) {
+    case RECOVERY:
+        return r->recovery_s >= 0 ? r->recovery_s : 1e9;
+    case DURING:
+        return r->during_pct;
+    case AFTER:
+        return r->after_pct;
+    case AMPLIFIED:
+        return r->amplification_10s;
+    case PROBES:
+        return r->probe_pct;
+    case FAIR:
+    case COLUMNS:
+        break;
+    }
+    return r->jain;
+}
+
+static void print_recovery(double seconds)
+{
+    if (seconds < 1e9)
+        printf("%.0f", seconds);
+    else
+        printf("never");
+}
+
+void sim_print_row(const struct sim_config *config, const struct sim_result *results,
+                   uint32_t count)
+{
+    struct spread all[COLUMNS];
+    uint32_t collapsed = 0;
+    double *values = malloc(count * sizeof *values);
+
+    if (values == NULL)
+        return;
+    for (int column = 0; column < COLUMNS; column++) {
+        for (uint32_t i = 0; i < count; i++)
+            values[i] = cell(&results[i], (enum column)column);
+        all[column] = spread(values, count);
+    }
+    free(values);
+    for (uint32_t i = 0; i < count; i++)
+        collapsed += results[i].collapsed;
+    printf("| %s | %s | %u/%u | ", config->scenario->name, config->policy->name, collapsed, count);
+    print_recovery(all[RECOVERY].least);
+    printf(" / ");
+    print_recovery(all[RECOVERY].median);
+    printf(" / ");
+    print_recovery(all[RECOVERY].most);
+    printf(" | %.1f | %.1f | %.2f / %.2f | %.1f | %.3f |\n", all[DURING].median, all[AFTER].median,
+           all[AMPLIFIED].median, all[AMPLIFIED].most, all[PROBES].most, all[FAIR].least);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef RESIL_SIM_H
+#define RESIL_SIM_H
+
+/*
+ * A fleet in virtual time: open-loop clients, each with a chain of the real library that is stepped through
+ * resil/call.h, call servers with k workers and bounded FIFO queues that don't learn that a client gave up.
+ * One thread, one heap of events, one seed. README.md has the model.
+ */
+
+#include <resil/resil.h>
+
+#include "events.h"
+
+/* The timeline, in seconds: what comes before WARM is dropped; the trigger lasts from BEGIN to END. */
+#define SIM_WARM_S    10
+#define SIM_BEGIN_S   30
+#define SIM_JUMP_S    45
+#define SIM_END_S     60
+#define SIM_WORKERS   4
+#define SIM_BURST_S   1 /* after a reconnect: left out of goodput */
+#define SIM_DEADLINE  RESIL_SEC(3)
+#define SIM_TIMEOUT   RESIL_SEC(1)
+#define SIM_SERVICE   RESIL_MS(10)
+#define SIM_RTT       RESIL_MS(1)
+#define SIM_CAPACITY  ((double)SIM_WORKERS * 1e9 / (double)SIM_SERVICE) /* of a server, 1/s */
+#define SIM_CLOCK     RESIL_SEC(7200) /* what the clients' clocks show at first */
+#define SIM_MARGIN_S  4 /* requests go on after what is measured: the deadline and a timeout */
+#define SIM_NO_SERVER UINT32_MAX
+
+struct sim;
+
+/** What the clients do. */
+struct sim_policy {
+    const char *name;
+    const char *what;
+    uint64_t attempts; /* 0 = the library's default, with its backoff; else so many, at once */
+    bool bounded;      /* the whole call has a deadline */
+    bool p2c;          /* two random servers, the better one; not the one that just failed */
+    bool breaker;
+    uint64_t budget_cap;         /* 0 = no budget; SIM_CAP_DEFAULT = the library's default */
+    uint32_t queue;              /* of each server */
+    enum resil_outcome rejected; /* what a full queue's answer is to the client */
+    uint64_t jitter_pct;         /* of the breaker's open time; 0 = default */
+    uint64_t probe_gap_ns;       /* 0 = default */
+};
+
+#define SIM_CAP_DEFAULT 3 /* as resil/budget.h documents it */
+
+/** What happens to them. The functions are called at BEGIN, JUMP and END; each may be NULL. */
+struct sim_scenario {
+    const char *name;
+    const char *what;
+    void (*begin)(struct sim *sim);
+    void (*jump)(struct sim *sim);
+    void (*end)(struct sim *sim);
+    uint32_t burst_s; /* seconds after END that count for nothing */
+};
+
+struct sim_config {
+    const struct sim_scenario *scenario;
+    const struct sim_policy *policy;
+    uint32_t clients;
+    uint32_t servers;
+    uint64_t seed;
+    uint32_t after_s; /* how long to look on after END */
+    double load;      /* offered load as a share of capacity */
+};
+
+/** An attempt, as the server sees it. */
+struct sim_job {
+    uint64_t attempt_id;
+    uint32_t request;
+};
+
+struct sim_server {
+    struct sim_job *queue; /* a ring of policy->queue */
+    uint32_t head;
+    uint32_t waiting;
+    struct sim_job running[SIM_WORKERS];
+    uint32_t busy;  /* a bit for each worker */
+    uint64_t epoch; /* one more with each crash: services of the former life are void */
+    bool down;
+};
+
+/** What a client knows of a server. */
+struct sim_view {
+    uint32_t in_flight;
+    uint64_t avoid_ns; /* it failed: not before then, if there is another */
+};
+
+struct sim_client {
+    struct resil_timeout whole;
+    struct resil_timeout each;
+    struct resil_budget budget;
+    struct resil_retry retry;
+    struct resil_breaker breaker;
+    struct resil_policy policies[4];
+    struct resil_chain chain;
+    struct sim_view *views; /* one for each server */
+    double gap_ns;          /* mean time between two requests */
+    uint64_t clock_ns;      /* its clock is so much ahead of the simulation's */
+    uint64_t retries;
+    uint64_t successes;
+    uint64_t offered; /* these two: from BEGIN until a minute after END */
+    uint64_t good;
+};
+
+/** A request on its way. The slot is reused; the ids of its attempts never are. */
+struct sim_request {
+    struct resil_call call;
+    struct resil_request request;
+    uint64_t begin_ns;
+    uint64_t attempt_id; /* the one that is waited for; 0 = none */
+    uint64_t armed_ns;   /* the nearest timer in the heap */
+    uint64_t serial;     /* of the slot's user: timers of a former one are void */
+    uint32_t client;
+    uint32_t server;
+    uint32_t failed;    /* the server that failed last */
+    uint32_t next_free; /* index + 1 */
+};
+
+/** One second of the fleet. */
+struct sim_second {
+    uint64_t offered;
+    uint64_t good; /* of the requests that arrived in it, within the deadline */
+    uint64_t attempts;
+    uint64_t probes;
+};
+
+#define SIM_LATENCIES 50001 /* steps of 0.1 ms; the last one holds the rest */
+
+struct sim {
+    struct sim_config config;
+    struct sim_events events;
+    uint64_t now_ns;
+    uint64_t random_arrival; /* a stream each, so that all policies see the same load */
+    uint64_t random_service;
+    uint64_t random_choice;
+    uint64_t random_fault;
+
+    /* what a scenario turns */
+    double slowness; /* of what is started now */
+    double load;     /* times the base load */
+    double errors;   /* share of the answers that are failures */
+    bool holding;    /* requests are held back until END */
+
+    struct sim_client *clients;
+    struct sim_server *servers;
+    struct sim_view *views;
+    struct sim_request **blocks; /* slots: they must not move */
+    uint32_t block_count;
+    uint32_t free_slot; /* index + 1 */
+
+    struct sim_second *seconds;
+    uint32_t second_count;
+    uint64_t probes_seen;
+    uint64_t live;          /* requests without an end */
+    uint64_t late;          /* answers that nobody waited for */
+    uint64_t faults;        /* the library contradicted the simulator: see client.c */
+    uint64_t longest_ns;    /* from the begin of a request to its end */
+    uint64_t budget_broken; /* times that a retry exceeded the budget's documented bound */
+    uint64_t trace;         /* a hash of all events */
+    uint64_t latencies[SIM_LATENCIES];
+};
+
+struct sim_result {
+    uint64_t offered; /* from WARM to the end, as the next two */
+    uint64_t good;
+    uint64_t attempts;
+    double before_pct; /* goodput: share of the requests that arrived then */
+    double during_pct;
+    double after_pct;
+    double last_pct;         /* the last 30 s */
+    double worst_second_pct; /* from BEGIN on */
+    double best_window_pct;  /* the best 10 s of the time after END */
+    bool collapsed;          /* these were all below 50 % */
+    int recovery_s;          /* from then on every 5 s reach 95 %; -1 = never */
+    double amplification;    /* attempts over offered requests: total, worst 10 s, worst second */
+    double amplification_10s;
+    double amplification_1s;
+    double probe_pct; /* the worst second's probes, of the capacity in requests */
+    double jain;      /* of the clients' goodput, from BEGIN until a minute after END */
+    double p50_ms;
+    double p99_ms;
+    double queue_over_timeout; /* time that a full queue takes, over the attempt timeout */
+    double load_times_attempts;
+    uint64_t opened; /* how often breakers opened */
+    uint64_t late;
+    uint64_t longest_ns;
+    uint64_t unfinished;
+    uint64_t faults;
+    uint64_t budget_broken;
+    uint64_t trace;
+};
+
+/* Tables by name: NULL when there is none, or, by index, when they end. */
+const struct sim_policy *sim_policy_find(const char *name);
+const struct sim_policy *sim_policy_at(unsigned index);
+const struct sim_scenario *sim_scenario_find(const char *name);
+const struct sim_scenario *sim_scenario_at(unsigned index);
+
+/** Runs one fleet to its end. False when the memory or the library didn't oblige. */
+bool sim_run(const struct sim_config *config, struct sim_result *result);
+
+/* What the files share. */
+
+/** Builds a client's chain. */
+bool sim_client_init(struct sim *sim, struct sim_client *client);
+void sim_client_arrival(struct sim *sim, uint32_t client);
+void sim_client_request(struct sim *sim, uint32_t client);
+void sim_client_answer(struct sim *sim, const struct sim_event *event);
+void sim_client_timer(struct sim *sim, const struct sim_event *event);
+uint32_t sim_client_choose(struct sim *sim, const struct sim_request *request);
+/** True when a client's retries are more than its budget may ever have granted. */
+bool sim_budget_broken(const struct sim *sim, const struct sim_client *client);
+
+void sim_server_submit(struct sim *sim, uint32_t server, const struct sim_job *job);
+void sim_server_served(struct sim *sim, const struct sim_event *event);
+void sim_server_crash(struct sim *sim, uint32_t server);
+
+void sim_measure_end(struct sim *sim, const struct sim_request *request, bool success);
+void sim_measure_second(struct sim *sim);
+void sim_measure(const struct sim *sim, struct sim_result *result);
+
+void sim_print_text(const struct sim_config *config, const struct sim_result *result);
+void sim_print_json(const struct sim_config *config, const struct sim_result *result);
+/** A row of a table over seeds: least, median and most. */
+void sim_print_row(const struct sim_config *config, const struct sim_result *results,
+                   uint32_t count);
+
+/** Above 0, at most 1. */
+double sim_uniform(uint64_t *stream);
+uint64_t sim_exponential(uint64_t *stream, double mean_ns);
+
+static inline struct sim_request *sim_slot(const struct sim *sim, uint32_t index)
+{
+    return &sim->blocks[index / 1024][index % 1024];
+}
+
+static inline struct sim_second *sim_second_of(const struct sim *sim, uint64_t at_ns)
+{
+    uint64_t second = at_ns / RESIL_SEC(1);
+
+    return &sim->seconds[second < sim->second_count ? second : sim->second_count - 1];
+}
+
+#endif
