@@ -44,6 +44,7 @@ void sim_measure_end(struct sim *sim, const struct sim_request *request, bool su
 
     if (took_ns > sim->longest_ns)
         sim->longest_ns = took_ns;
+    sim->overdue += sim->config.policy->bounded && took_ns > SIM_DEADLINE;
     client->successes += success;
     client->offered += counted;
     client->good += counted && good;
@@ -191,6 +192,7 @@ void sim_measure(const struct sim *sim, struct sim_result *result)
         .load_times_attempts = sim->config.load * (double)(policy->attempts ? policy->attempts : 3),
         .opened = total(sim, false),
         .late = sim->late,
+        .overdue = sim->overdue,
         .longest_ns = sim->longest_ns,
         .unfinished = sim->live,
         .faults = sim->faults,

@@ -34,8 +34,8 @@ void sim_print_text(const struct sim_config *config, const struct sim_result *r)
     printf("  latency          p50 %.1f ms, p99 %.1f ms, longest call %.3f s\n", r->p50_ms,
            r->p99_ms, (double)r->longest_ns / 1e9);
     printf("  broken promises  %" PRIu64 " budget, %" PRIu64 " answers or steps, %" PRIu64
-           " calls without end\n",
-           r->budget_broken, r->faults, r->unfinished);
+           " deadlines, %" PRIu64 " calls without end\n",
+           r->budget_broken, r->faults, r->overdue, r->unfinished);
     printf("  trace            %016" PRIx64 "\n", r->trace);
 }
 
@@ -61,9 +61,9 @@ void sim_print_json(const struct sim_config *config, const struct sim_result *r)
            r->probe_pct, r->jain);
     printf("\"p50_ms\": %.1f, \"p99_ms\": %.1f, \"longest_s\": %.3f, ", r->p50_ms, r->p99_ms,
            (double)r->longest_ns / 1e9);
-    printf("\"budget_broken\": %" PRIu64 ", \"faults\": %" PRIu64 ", \"unfinished\": %" PRIu64
-           ", \"trace\": \"%016" PRIx64 "\"}\n",
-           r->budget_broken, r->faults, r->unfinished, r->trace);
+    printf("\"budget_broken\": %" PRIu64 ", \"faults\": %" PRIu64 ", \"overdue\": %" PRIu64
+           ", \"unfinished\": %" PRIu64 ", \"trace\": \"%016" PRIx64 "\"}\n",
+           r->budget_broken, r->faults, r->overdue, r->unfinished, r->trace);
 }
 
 struct spread {

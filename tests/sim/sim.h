@@ -158,6 +158,7 @@ struct sim {
     uint64_t live;          /* requests without an end */
     uint64_t late;          /* answers that nobody waited for */
     uint64_t faults;        /* the library contradicted the simulator: see client.c */
+    uint64_t overdue;       /* calls that outlived their deadline */
     uint64_t longest_ns;    /* from the begin of a request to its end */
     uint64_t budget_broken; /* times that a retry exceeded the budget's documented bound */
     uint64_t trace;         /* a hash of all events */
@@ -187,6 +188,7 @@ struct sim_result {
     double load_times_attempts;
     uint64_t opened; /* how often breakers opened */
     uint64_t late;
+    uint64_t overdue; /* calls with a deadline that outlived it */
     uint64_t longest_ns;
     uint64_t unfinished;
     uint64_t faults;
