@@ -52,7 +52,18 @@ static const struct sim_policy policies[] = {
      GUARDED,
      .breaker = true,
      .budget_cap = 1000},
+    {.name = "resil-min10",
+     .what = "no breaker, and a budget that earns 10 tokens a second: must collapse",
+     GUARDED,
+     .budget_cap = 10,
+     .budget_min = 10},
     {.name = "resil-backoff", .what = "neither breaker nor budget", GUARDED},
+    {.name = "resil-spread",
+     .what = "resil with 300 % jitter, for clients with few calls",
+     GUARDED,
+     .breaker = true,
+     .budget_cap = SIM_CAP_DEFAULT,
+     .jitter_pct = 300},
     {.name = "resil-instep",
      .what = "resil with 10 % jitter and probes without a gap",
      GUARDED,
@@ -83,6 +94,8 @@ bool sim_client_init(struct sim *sim, struct sim_client *client)
     const struct sim_policy *policy = sim->config.policy;
     const struct resil_budget_config budget = {
         .cap = policy->budget_cap == SIM_CAP_DEFAULT ? 0 : policy->budget_cap,
+        .min_tokens = policy->budget_min,
+        .min_period_ns = policy->budget_min != 0 ? RESIL_SEC(1) : 0,
     };
     const struct resil_breaker_config breaker = {
         .jitter_pct = policy->jitter_pct,
@@ -119,13 +132,15 @@ bool sim_client_init(struct sim *sim, struct sim_client *client)
    have filled it once more. */
 bool sim_budget_broken(const struct sim *sim, const struct sim_client *client)
 {
-    const double cap = (double)sim->config.policy->budget_cap;
+    const struct sim_policy *policy = sim->config.policy;
+    const double cap = (double)policy->budget_cap;
+    const double min = policy->budget_min != 0 ? (double)policy->budget_min : 0.1;
 
-    if (sim->config.policy->budget_cap == 0)
+    if (policy->budget_cap == 0)
         return false;
     return (double)client->retries > cap * (client->clock_ns == SIM_CLOCK ? 1 : 2) +
                                          0.1 * (double)client->successes +
-                                         0.1 * (double)sim->now_ns / 1e9 + 1e-6;
+                                         min * (double)sim->now_ns / 1e9 + 1e-6;
 }
 
 static uint32_t any_server(struct sim *sim)

@@ -39,6 +39,7 @@ struct sim_policy {
     bool p2c;          /* two random servers, the better one; not the one that just failed */
     bool breaker;
     uint64_t budget_cap;         /* 0 = no budget; SIM_CAP_DEFAULT = the library's default */
+    uint64_t budget_min;         /* tokens that a second earns; 0 = default */
     uint32_t queue;              /* of each server */
     enum resil_outcome rejected; /* what a full queue's answer is to the client */
     uint64_t jitter_pct;         /* of the breaker's open time; 0 = default */

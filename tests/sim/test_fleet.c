@@ -115,6 +115,14 @@ static void with_the_defaults_the_fleet_comes_back_within_a_minute(void **state)
     }
 }
 
+/* As resil/budget.h says of the default elsewhere. */
+static void ten_tokens_a_second_for_each_client_sustain_the_collapse(void **state)
+{
+    (void)state;
+    assert_true(fleet("slowdown", "resil-min10", 1, 120).collapsed);
+    assert_true(fleet("reconnect", "resil-min10", 1, 120).collapsed);
+}
+
 /* (1 - errors) * amplification is all that there can be. */
 static void errors_everywhere_trip_nothing(void **state)
 {
@@ -175,6 +183,7 @@ int main(void)
         cmocka_unit_test(without_retries_or_with_short_queues_they_don_t),
         cmocka_unit_test(backoff_and_deadline_alone_change_nothing),
         cmocka_unit_test(with_the_defaults_the_fleet_comes_back_within_a_minute),
+        cmocka_unit_test(ten_tokens_a_second_for_each_client_sustain_the_collapse),
         cmocka_unit_test(errors_everywhere_trip_nothing),
         cmocka_unit_test(survivors_of_a_crash_do_most_of_what_they_can),
         cmocka_unit_test(the_budget_alone_drains_the_queues),
