@@ -127,8 +127,9 @@ int resil__gcra_acquire_slow(struct resil_gcra_ *gcra, bool paced, uint64_t cost
     int rc = resil__gcra_take(
         gcra, &(struct resil__gcra_ask){.cost = cost, .now_ns = now_ns, .paced = paced}, &receipt);
 
-    *word = receipt.word_;
-    if (rc == RESIL_ELIMITED)
+    if (word != NULL)
+        *word = receipt.word_;
+    if (rc == RESIL_ELIMITED && retry_at_ns != NULL)
         *retry_at_ns = receipt.at_ns;
     return rc;
 }

@@ -7,6 +7,7 @@
 #include <resil/reservation.h>
 #include <resil/status.h>
 
+#include "base/compiler.h"
 #include "limiter/gcra_state.h"
 
 /** A question to a limiter or pacer. */
@@ -57,62 +58,88 @@ void resil__gcra_set_rate(struct resil_gcra_slot_ *slot, uint64_t tokens, uint64
 /** The answer of try when it has none: ask resil__gcra_take. */
 #define RESIL__GCRA_UNDECIDED 1
 
-/**
- * The hot path: a grant without a wait is a load and a compare-and-swap, and the arrival time in
- * the past costs nothing extra; a refusal is a few loads. What is rare is left undecided: the first
- * use, a swap that another won, a slot that has just changed (what was taken is forfeited then), a
- * clock that was set back.
- *
- * *word receives the state that a grant made, *at_ns when a refused call would pass.
- */
-static inline int resil__gcra_try(struct resil_gcra_ *gcra, bool paced, uint64_t cost,
-                                  uint64_t now_ns, uint64_t *word, uint64_t *at_ns)
+/** try, for a state word that names a slot; cost isn't 0. */
+RESIL__INLINE int resil__gcra_try_slot(struct resil_gcra_ *gcra, unsigned which, uint64_t old,
+                                       bool paced, uint64_t cost, uint64_t now_ns, uint64_t *word,
+                                       uint64_t *at_ns)
 {
-    uint64_t old = resil__load_acquire(&gcra->word_);
-    const struct resil_gcra_slot_ *slot = &gcra->slot_[old & 1];
+    const struct resil_gcra_slot_ *slot = &gcra->slot_[which];
     uint64_t generation = resil__load_acquire(&slot->generation_);
     uint64_t shift = resil__load_acquire(&slot->shift_) & 63;
     uint64_t now = now_ns << shift;
-    uint64_t ahead = (old & ~UINT64_C(1)) - now;
+    uint64_t ahead = old - which - now;
     uint64_t tau = resil__load_acquire(&slot->tau_);
     uint64_t price;
     uint64_t room;
     uint64_t next;
 
-    cost = cost != 0 ? cost : 1;
-    if (old == 0 || cost > resil__load_acquire(&slot->cost_max_))
+    if (RESIL__UNLIKELY(old == 0 || cost > resil__load_acquire(&slot->cost_max_)))
         return RESIL__GCRA_UNDECIDED;
     price = cost * resil__load_acquire(&slot->interval_);
     room = paced ? 0 : tau - price;
     ahead = ahead >> 63 != 0 ? 0 : ahead;
     if (ahead <= room) {
-        next = (now + ahead + price) | (old & 1);
-        if (next == 0 || !resil__cas(&gcra->word_, &old, next) ||
-            !resil__gcra_stands(slot, generation))
+        next = (now + ahead + price) | which;
+        if (RESIL__UNLIKELY(next == 0 || !resil__cas(&gcra->word_, &old, next) ||
+                            !resil__gcra_stands(slot, generation)))
             return RESIL__GCRA_UNDECIDED;
         *word = next;
         return RESIL_OK;
     }
-    if (ahead > tau + ((resil__load_acquire(&gcra->reach_ns_) + RESIL__STALL_NS) << shift) ||
-        ((resil__load_acquire(&gcra->word_) ^ old) & 1) != 0)
+    if (RESIL__UNLIKELY(
+            ahead > tau + ((resil__load_acquire(&gcra->reach_ns_) + RESIL__STALL_NS) << shift) ||
+            ((resil__load_acquire(&gcra->word_) ^ which) & 1) != 0))
         return RESIL__GCRA_UNDECIDED;
-    *at_ns = resil__add_sat(now_ns, resil__gcra_ns(ahead - room, shift));
+    /* Rounded up: ahead > room. */
+    *at_ns = resil__add_sat(now_ns, ((ahead - room - 1) >> shift) + 1);
     return RESIL_ELIMITED;
 }
 
-/** What acquire does when try is undecided; apart, so that the hot path needs no stack for it. */
+/**
+ * The hot path: a grant without a wait is a load and a compare-and-swap, and the arrival time in
+ * the past costs nothing extra; a refusal is a few loads. What is rare is left undecided: the first
+ * use, a swap that another won, a slot that has just changed, a clock that was set back.
+ *
+ * cost isn't 0. *word receives the state that a grant made, *at_ns when a refused call would pass.
+ *
+ * Once for each slot: a branch is predicted, so the slot's words are loaded beside the state word,
+ * not after it.
+ */
+RESIL__INLINE int resil__gcra_try(struct resil_gcra_ *gcra, bool paced, uint64_t cost,
+                                  uint64_t now_ns, uint64_t *word, uint64_t *at_ns)
+{
+    uint64_t old = resil__load_acquire(&gcra->word_);
+
+    return (old & 1) == 0 ? resil__gcra_try_slot(gcra, 0, old, paced, cost, now_ns, word, at_ns)
+                          : resil__gcra_try_slot(gcra, 1, old, paced, cost, now_ns, word, at_ns);
+}
+
+/**
+ * What acquire does when try is undecided; apart, so that the hot path needs no stack. word may be
+ * NULL; retry_at_ns is set with RESIL_ELIMITED alone, and may be NULL too.
+ */
 int resil__gcra_acquire_slow(struct resil_gcra_ *gcra, bool paced, uint64_t cost, uint64_t now_ns,
                              uint64_t *word, uint64_t *retry_at_ns);
 
-/** The whole of acquire. *retry_at_ns is set with RESIL_ELIMITED alone. */
+/** The whole of acquire. word and retry_at_ns may be NULL; the one is set with RESIL_OK, the other
+    with RESIL_ELIMITED. */
 static inline int resil__gcra_acquire(struct resil_gcra_ *gcra, bool paced, uint64_t cost,
                                       uint64_t now_ns, uint64_t *word, uint64_t *retry_at_ns)
 {
-    int rc = resil__gcra_try(gcra, paced, cost, now_ns, word, retry_at_ns);
+    uint64_t next, at_ns;
+    int rc;
 
-    return rc != RESIL__GCRA_UNDECIDED
-               ? rc
-               : resil__gcra_acquire_slow(gcra, paced, cost, now_ns, word, retry_at_ns);
+    cost = cost != 0 ? cost : 1;
+    rc = resil__gcra_try(gcra, paced, cost, now_ns, &next, &at_ns);
+    if (RESIL__UNLIKELY(rc == RESIL__GCRA_UNDECIDED))
+        return resil__gcra_acquire_slow(gcra, paced, cost, now_ns, word, retry_at_ns);
+    if (rc == RESIL_OK) {
+        if (word != NULL)
+            *word = next;
+    } else if (retry_at_ns != NULL) {
+        *retry_at_ns = at_ns;
+    }
+    return rc;
 }
 
 #endif

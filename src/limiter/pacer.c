@@ -13,7 +13,8 @@ static uint64_t period_of(const struct resil_pacer_config *config)
     return resil__default(config->period_ns, RESIL_SEC(1));
 }
 
-/* The dearest call is a minute's worth: fewer than 2^36 ns << 12, or one interval of 366 days << 1. */
+/* The dearest call is a minute's worth: fewer than 2^36 ns << 12, or one interval of 366 days << 1.
+   */
 static struct resil_gcra_slot_ make_slot(const struct resil_pacer_config *config)
 {
     struct resil_gcra_slot_ slot = {.drain_ = config->drain_on_overload};
@@ -56,11 +57,7 @@ int resil_pacer_init_sized(struct resil_pacer *pacer, size_t pacer_size,
 int resil_pacer_acquire(struct resil_pacer *pacer, uint64_t cost, uint64_t now_ns,
                         uint64_t *retry_at_ns)
 {
-    uint64_t word;
-    uint64_t unread;
-
-    return resil__gcra_acquire(&pacer->gcra_, true, cost, now_ns, &word,
-                               retry_at_ns != NULL ? retry_at_ns : &unread);
+    return resil__gcra_acquire(&pacer->gcra_, true, cost, now_ns, NULL, retry_at_ns);
 }
 
 int resil_pacer_reserve(struct resil_pacer *pacer, uint64_t cost, uint64_t now_ns,

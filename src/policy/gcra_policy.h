@@ -87,12 +87,12 @@ static inline int resil__gcra_policy_enter(struct resil_gcra_ *gcra, bool paced,
                                            uint64_t wait_ns_max, uint64_t *frame,
                                            struct resil_walk *walk)
 {
+    uint64_t cost = walk->request->cost != 0 ? walk->request->cost : 1;
     uint64_t at_ns;
 
     frame[FRAME_NUMBER] = walk->attempt.number;
     frame[FRAME_WAKE_NS] = 0;
-    if (resil__gcra_try(gcra, paced, walk->request->cost, walk->now_ns, &frame[FRAME_WORD],
-                        &at_ns) == RESIL_OK)
+    if (resil__gcra_try(gcra, paced, cost, walk->now_ns, &frame[FRAME_WORD], &at_ns) == RESIL_OK)
         return RESIL_PASS;
     return resil__gcra_policy_wait(gcra, paced, wait_ns_max, frame, walk);
 }
