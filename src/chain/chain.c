@@ -14,14 +14,6 @@
 _Static_assert(sizeof(struct resil_call) <= 1024, "a call is at most 1 KiB");
 _Static_assert(sizeof(struct resil_lane_) % 8 == 0, "lanes and words share memory");
 
-static int end_of_walk(void *self, uint64_t *frame, struct resil_walk *walk)
-{
-    (void)self;
-    (void)frame;
-    (void)walk;
-    return RESIL__END;
-}
-
 /* Stands in for the admit of a policy that has none but is asked on SUCCESS: its frame begins zeroed. */
 static int zero_frame(void *self, uint64_t *frame, struct resil_walk *walk)
 {
@@ -117,7 +109,7 @@ static struct resil_hop_ *add_hop(struct resil_hop_ *hop, const struct resil_cha
 
 static void end_hops(struct resil_hop_ *hop)
 {
-    *hop = (struct resil_hop_){.fn = end_of_walk, .level = RESIL__NO_LEVEL};
+    *hop = (struct resil_hop_){.fn = NULL, .level = RESIL__NO_LEVEL};
 }
 
 static void flatten(struct resil_chain *chain)

@@ -84,10 +84,21 @@ static inline uint64_t *resil__frame(struct resil_call *call, uint32_t index, ui
     return resil__frames(call, index) + call->chain_->frame_[level];
 }
 
+/** Asks one policy; true to go on to the next hop. */
+RESIL__INLINE bool resil__hop(const struct resil_hop_ *hop, uint64_t *frames,
+                              struct resil_walk *walk, int *verdict)
+{
+    *verdict = RESIL__END;
+    if (hop->fn == NULL)
+        return false;
+    *verdict = hop->fn(hop->self, frames + hop->frame, walk);
+    return RESIL__LIKELY(*verdict == RESIL_PASS);
+}
+
 /**
  * Asks the policies of an array of hops in turn until one says anything but PASS; *at is then that
- * one. The last hop always says RESIL__END. Four call sites, so that each has a branch target of
- * its own.
+ * one. Behind the last one is a hop without a function: RESIL__END. Four call sites, so that each
+ * has a branch target of its own.
  */
 RESIL__INLINE int resil__walk(const struct resil_hop_ **at, uint64_t *frames,
                               struct resil_walk *walk)
@@ -96,20 +107,16 @@ RESIL__INLINE int resil__walk(const struct resil_hop_ **at, uint64_t *frames,
     int verdict;
 
     for (;;) {
-        verdict = hop->fn(hop->self, frames + hop->frame, walk);
-        if (RESIL__UNLIKELY(verdict != RESIL_PASS))
+        if (!resil__hop(hop, frames, walk, &verdict))
             break;
         hop++;
-        verdict = hop->fn(hop->self, frames + hop->frame, walk);
-        if (RESIL__UNLIKELY(verdict != RESIL_PASS))
+        if (!resil__hop(hop, frames, walk, &verdict))
             break;
         hop++;
-        verdict = hop->fn(hop->self, frames + hop->frame, walk);
-        if (RESIL__UNLIKELY(verdict != RESIL_PASS))
+        if (!resil__hop(hop, frames, walk, &verdict))
             break;
         hop++;
-        verdict = hop->fn(hop->self, frames + hop->frame, walk);
-        if (RESIL__UNLIKELY(verdict != RESIL_PASS))
+        if (!resil__hop(hop, frames, walk, &verdict))
             break;
         hop++;
     }
