@@ -33,23 +33,8 @@ static bool ramp_admits(struct resil_breaker *breaker, uint64_t word, uint64_t n
     return false;
 }
 
-/* Refuses while the open time lasts. False: it is over. */
-static bool still_open(const struct resil_breaker *breaker, uint64_t word, uint64_t now_ns,
-                       uint64_t *retry_at_ns)
-{
-    const struct resil_breaker_rules_ *rules = resil__breaker_rules(breaker, word);
-    uint64_t until = resil__load_acquire(&breaker->until_);
-    uint64_t left = 0;
-
-    if (resil__time_is_of(until, resil__word_gen(word)))
-        left = resil__time_left(until, now_ns, resil__breaker_longest(rules, until));
-    *retry_at_ns = resil__add_sat(now_ns, left);
-    return left != 0;
-}
-
-__attribute__((noinline)) static int acquire_any(struct resil_breaker *breaker, uint64_t word,
-                                                 uint64_t now_ns, uint64_t *token,
-                                                 uint64_t *start_ns, uint64_t *retry_at_ns)
+static int acquire_any(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns,
+                       uint64_t *token, uint64_t *start_ns, uint64_t *retry_at_ns)
 {
     struct resil__contend contend = RESIL__CONTEND;
     bool over, again;
@@ -77,7 +62,7 @@ __attribute__((noinline)) static int acquire_any(struct resil_breaker *breaker, 
             *start_ns = now_ns;
             return RESIL_OK;
         case RESIL__CODE_OPEN:
-            if (still_open(breaker, word, now_ns, retry_at_ns))
+            if (resil__breaker_refuses(breaker, word, now_ns, retry_at_ns))
                 return RESIL_EOPEN;
             __attribute__((fallthrough));
         case RESIL__CODE_HALF_OPEN:
@@ -99,26 +84,34 @@ __attribute__((noinline)) static int acquire_any(struct resil_breaker *breaker, 
     }
 }
 
-/* Refusing while open is all that a call in trouble costs: it shares no stack frame with the rest. */
-int resil__breaker_acquire_cold(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns,
-                                uint64_t *token, uint64_t *start_ns, uint64_t *retry_at_ns)
+__attribute__((noinline)) int resil__breaker_acquire_cold(struct resil_breaker *breaker,
+                                                          uint64_t word, uint64_t now_ns,
+                                                          uint64_t *token, uint64_t *start_ns,
+                                                          uint64_t *retry_at_ns)
 {
-    if (resil__word_code(word) == RESIL__CODE_OPEN &&
-        still_open(breaker, word, now_ns, retry_at_ns))
-        return RESIL_EOPEN;
-    return acquire_any(breaker, word, now_ns, token, start_ns, retry_at_ns);
+    int rc = acquire_any(breaker, word, now_ns, token, start_ns, retry_at_ns);
+
+    if (rc != RESIL_OK)
+        *token = 0;
+    return rc;
 }
 
+/* Refusing while open is all that a call in trouble costs: no stack frame for it, either. */
 int resil_breaker_acquire(struct resil_breaker *breaker, uint64_t now_ns,
                           struct resil_permit *permit)
 {
-    int rc;
+    uint64_t word;
 
     if (breaker == NULL || permit == NULL)
         return RESIL_EINVAL;
-    rc = resil__breaker_acquire(breaker, now_ns, &permit->token_, &permit->start_ns_,
-                                &permit->retry_at_ns);
-    if (rc != RESIL_OK)
+    word = resil__load_acquire(&breaker->word_); /* pairs with every swap of it */
+    if (resil__breaker_grants(word, now_ns, &permit->token_, &permit->start_ns_))
+        return RESIL_OK;
+    if (resil__word_code(word) == RESIL__CODE_OPEN &&
+        resil__breaker_refuses(breaker, word, now_ns, &permit->retry_at_ns)) {
         permit->token_ = 0;
-    return rc;
+        return RESIL_EOPEN;
+    }
+    return resil__breaker_acquire_cold(breaker, word, now_ns, &permit->token_, &permit->start_ns_,
+                                       &permit->retry_at_ns);
 }

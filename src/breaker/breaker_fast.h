@@ -10,55 +10,121 @@
 #include <resil/breaker.h>
 
 #include "base/atomic.h"
+#include "base/compiler.h"
+#include "base/math.h"
 #include "breaker/breaker_state.h"
+#include "window/ring.h"
 #include "window/slices.h"
 
-/** In breaker_acquire.c: any state but closed. retry_at_ns is set on a refusal alone. */
+/**
+ * In breaker_acquire.c: any state. retry_at_ns is set on a refusal alone, and the token is then 0.
+ */
 int resil__breaker_acquire_cold(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns,
                                 uint64_t *token, uint64_t *start_ns, uint64_t *retry_at_ns);
 
-/** In breaker_record.c: any result. counted: the window has it already. event: untouched without
+/** In breaker_record.c: any result, after a quick try that said no. event: untouched without
     one. */
 int resil__breaker_record_cold(struct resil_breaker *breaker, uint64_t token, uint64_t start_ns,
-                               uint64_t now_ns, const struct resil_result *result, bool counted,
-                               uint64_t *event);
+                               uint64_t now_ns, const struct resil_result *result,
+                               struct resil__slices_put put, uint64_t *event);
 
 /** Makes the event that a token tells of; false if it tells of none. */
 bool resil__breaker_event(uint64_t token, uint64_t now_ns, struct resil_breaker_event *event);
 
-static inline int resil__breaker_acquire(struct resil_breaker *breaker, uint64_t now_ns,
-                                         uint64_t *token, uint64_t *start_ns, uint64_t *retry_at_ns)
+static inline const struct resil_breaker_rules_ *
+resil__breaker_rules(const struct resil_breaker *breaker, uint64_t word)
 {
-    uint64_t word = resil__load_acquire(&breaker->word_); /* pairs with every swap of it */
-
-    if (__builtin_expect(resil__word_code(word) == RESIL__CODE_CLOSED, 1)) {
-        *token = resil__token_of(word);
-        *start_ns = now_ns;
-        return RESIL_OK;
-    }
-    return resil__breaker_acquire_cold(breaker, word, now_ns, token, start_ns, retry_at_ns);
+    return &breaker->rules_[resil__word_rules(word)];
 }
 
-static inline int resil__breaker_record(struct resil_breaker *breaker, uint64_t token,
-                                        uint64_t start_ns, uint64_t now_ns,
-                                        const struct resil_result *result, uint64_t *event)
+/** The longest time that an until word can lie ahead. */
+static inline uint64_t resil__breaker_longest(const struct resil_breaker_rules_ *rules,
+                                              uint64_t until)
+{
+    return resil__load_relaxed((until & RESIL__TIME_HINT) != 0 ? &rules->hint_ns_max_
+                                                               : &rules->open_longest_);
+}
+
+/** Refuses while the open time of an open word lasts. False: it is over. */
+static inline bool resil__breaker_refuses(const struct resil_breaker *breaker, uint64_t word,
+                                          uint64_t now_ns, uint64_t *retry_at_ns)
+{
+    uint64_t until = resil__load_acquire(&breaker->until_);
+    uint64_t left, longest;
+
+    if (!resil__time_is_of(until, resil__word_gen(word)))
+        return false;
+    longest = resil__breaker_longest(resil__breaker_rules(breaker, word), until);
+    left = resil__time_left(until, now_ns, longest);
+    if (left == 0)
+        return false;
+    *retry_at_ns = resil__add_sat(now_ns, left);
+    return true;
+}
+
+/** Grants while closed. False: the word asks for the cold half. */
+static inline bool resil__breaker_grants(uint64_t word, uint64_t now_ns, uint64_t *token,
+                                         uint64_t *start_ns)
+{
+    if (RESIL__UNLIKELY(resil__word_code(word) != RESIL__CODE_CLOSED))
+        return false;
+    *token = resil__token_of(word);
+    *start_ns = now_ns;
+    return true;
+}
+
+/**
+ * Records a success that changes nothing but a count: not slow, in the state that granted the
+ * permit, in a time window with enough calls. False: the cold half must, with put. Calls nothing
+ * and reads as late as it can, so that its callers need no stack.
+ */
+static inline bool resil__breaker_record_quick(struct resil_breaker *breaker, const uint64_t *token,
+                                               const uint64_t *start_ns, uint64_t now_ns,
+                                               const struct resil_result *result,
+                                               struct resil__slices_put *put)
 {
     uint64_t word = resil__load_acquire(&breaker->word_);
-    const struct resil_breaker_rules_ *rules = &breaker->rules_[resil__word_rules(word)];
-    uint64_t enough = resil__load_relaxed(&rules->fast_min_);
-    bool counted = false;
+    const struct resil_breaker_rules_ *rules = resil__breaker_rules(breaker, word);
 
-    if (__builtin_expect(result->outcome == RESIL_SUCCESS && enough != 0 &&
-                             (word ^ token) >> RESIL__WORD_GEN_SHIFT == 0 &&
-                             resil__word_code(word) == RESIL__CODE_CLOSED &&
-                             now_ns - start_ns <= resil__load_relaxed(&rules->slow_ns_),
-                         1)) {
-        if (resil__slices_success(&breaker->head_, breaker->cells_, breaker->slice_ns_,
-                                  resil__word_gen(word), now_ns, enough, &counted) &&
-            (uint32_t)resil__load_relaxed(&breaker->streak_) == 0)
-            return RESIL_OK;
+    put->cell = NULL;
+    return RESIL__LIKELY(result->outcome == RESIL_SUCCESS && resil__token_is_of(*token, word) &&
+                         resil__word_code(word) == RESIL__CODE_CLOSED &&
+                         resil__load_relaxed(&rules->fast_min_) != 0 &&
+                         now_ns - *start_ns <= resil__load_relaxed(&rules->slow_ns_)) &&
+           resil__slices_success(&breaker->head_, breaker->cells_, breaker->slice_ns_,
+                                 resil__word_gen(word), now_ns, &rules->fast_min_, put) &&
+           RESIL__LIKELY((uint32_t)resil__load_relaxed(&breaker->streak_) == 0);
+}
+
+/** The same for a window of calls, and for whom record_quick said no. False: the cold half must;
+    else *rc is the answer. */
+static inline bool resil__breaker_count_quick(struct resil_breaker *breaker, const uint64_t *token,
+                                              const uint64_t *start_ns, uint64_t now_ns,
+                                              const struct resil_result *result, int *rc)
+{
+    uint64_t word = resil__load_acquire(&breaker->word_);
+    struct resil__ring window = {
+        .cursor = &breaker->head_,
+        .totals = &breaker->totals_,
+        .cells = breaker->cells_,
+        .size = breaker->calls_,
+        .epoch_word = &breaker->word_,
+        .epoch = resil__word_gen(word),
+    };
+    enum resil__taken taken;
+
+    if (breaker->calls_ == 0 || result->outcome != RESIL_SUCCESS ||
+        !resil__token_is_of(*token, word) || resil__word_code(word) != RESIL__CODE_CLOSED ||
+        now_ns - *start_ns > resil__load_relaxed(&resil__breaker_rules(breaker, word)->slow_ns_) ||
+        (uint32_t)resil__load_relaxed(&breaker->streak_) != 0 ||
+        !resil__ring_success(&window, &taken))
+        return false;
+    *rc = RESIL_OK;
+    if (RESIL__UNLIKELY(taken == RESIL__DROPPED)) {
+        (void)resil__add_relaxed(&breaker->late_, 1);
+        *rc = RESIL_ELATE;
     }
-    return resil__breaker_record_cold(breaker, token, start_ns, now_ns, result, counted, event);
+    return true;
 }
 
 #endif

@@ -5,16 +5,9 @@
 /* What the files of the breaker share beyond the hot halves. */
 
 #include "breaker/breaker_fast.h"
-#include "window/ring.h"
 
 /** One rule of a rule set: read by anyone while reconfigure writes the other set. */
 #define RESIL__RULE(rules, field) resil__load_relaxed(&(rules)->field##_)
-
-static inline const struct resil_breaker_rules_ *
-resil__breaker_rules(const struct resil_breaker *breaker, uint64_t word)
-{
-    return &breaker->rules_[resil__word_rules(word)];
-}
 
 /** The windows of a breaker, for the epoch of a state word. The breaker isn't changed by
     looking. */
@@ -33,14 +26,6 @@ struct resil__breaker_shape {
 };
 void resil__breaker_resolve(const struct resil_breaker_config *config,
                             struct resil__breaker_shape *shape, struct resil_breaker_rules_ *rules);
-
-/** The longest time that an until word can lie ahead. */
-static inline uint64_t resil__breaker_longest(const struct resil_breaker_rules_ *rules,
-                                              uint64_t until)
-{
-    return (until & RESIL__TIME_HINT) != 0 ? RESIL__RULE(rules, hint_ns_max)
-                                           : RESIL__RULE(rules, open_longest);
-}
 
 /** In breaker_open.c: leaves the time of the next open state in place and returns the word that
     opens. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* Looking at a breaker. */
+/* Looking at a breaker, and at what a permit tells of it. */
 #include "breaker/breaker_inner.h"
 
 #include <string.h>
@@ -127,6 +127,27 @@ int resil_breaker_snapshot_sized(const struct resil_breaker *breaker, uint64_t n
     snapshot->probes_granted_total = resil__load_relaxed(&breaker->granted_);
     snapshot->probes_lost_total = resil__load_relaxed(&breaker->lost_);
     return RESIL_OK;
+}
+
+bool resil__breaker_event(uint64_t token, uint64_t now_ns, struct resil_breaker_event *event)
+{
+    unsigned to = (unsigned)(token >> RESIL__TOKEN_TO_SHIFT) & 7;
+
+    if (to == RESIL_BREAKER_NONE)
+        return false;
+    event->from = (enum resil_breaker_state)((token >> RESIL__TOKEN_FROM_SHIFT) & 7);
+    event->to = (enum resil_breaker_state)to;
+    event->reason = (enum resil_breaker_reason)((token >> RESIL__TOKEN_WHY_SHIFT) & 15);
+    event->generation = (uint32_t)(token >> RESIL__WORD_GEN_SHIFT);
+    event->now_ns = now_ns;
+    return true;
+}
+
+bool resil_permit_event(const struct resil_permit *permit, struct resil_breaker_event *event)
+{
+    if (permit == NULL || event == NULL)
+        return false;
+    return resil__breaker_event(permit->token_, permit->start_ns_, event);
 }
 
 const char *resil_breaker_state_str(enum resil_breaker_state state)

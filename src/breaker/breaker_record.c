@@ -214,11 +214,17 @@ static int record_probe(struct resil_breaker *breaker, uint64_t word, uint64_t t
 }
 
 int resil__breaker_record_cold(struct resil_breaker *breaker, uint64_t token, uint64_t start_ns,
-                               uint64_t now_ns, const struct resil_result *result, bool counted,
-                               uint64_t *event)
+                               uint64_t now_ns, const struct resil_result *result,
+                               struct resil__slices_put put, uint64_t *event)
 {
     uint64_t word = resil__load_acquire(&breaker->word_);
+    bool counted = false;
 
+    if (put.cell != NULL) {
+        struct resil__slices window = resil__breaker_slices(breaker, token);
+
+        counted = resil__slices_settle(&window, now_ns, put);
+    }
     if (word == 0 || (token & RESIL__TOKEN_LIVE) == 0)
         return RESIL_EINVAL;
     if ((token & RESIL__TOKEN_PROBE) != 0)
@@ -230,24 +236,52 @@ int resil__breaker_record_cold(struct resil_breaker *breaker, uint64_t token, ui
     return record_closed(breaker, word, start_ns, now_ns, result, counted, event);
 }
 
-int resil_breaker_record(struct resil_breaker *breaker, struct resil_permit *permit,
-                         uint64_t now_ns, const struct resil_result *result)
+/* What the quick tries leave over; each apart, so that the one before needs no stack frame. */
+__attribute__((noinline)) static int record_rest(struct resil_breaker *breaker,
+                                                 struct resil_permit *permit, uint64_t now_ns,
+                                                 const struct resil_result *result,
+                                                 struct resil__slices_put put)
 {
-    uint64_t token, event = 0;
+    uint64_t token = permit->token_, event = 0;
     int rc;
 
-    if (breaker == NULL || permit == NULL || result == NULL)
-        return RESIL_EINVAL;
-    token = permit->token_;
     permit->token_ = 0;
-    if ((token & RESIL__TOKEN_LIVE) == 0)
-        return RESIL_EINVAL;
-    rc = resil__breaker_record(breaker, token, permit->start_ns_, now_ns, result, &event);
-    if (__builtin_expect(event != 0, 0)) {
+    rc = resil__breaker_record_cold(breaker, token, permit->start_ns_, now_ns, result, put, &event);
+    if (event != 0) {
         permit->token_ = event;
         permit->start_ns_ = now_ns;
     }
     return rc;
+}
+
+__attribute__((noinline)) static int record_count(struct resil_breaker *breaker,
+                                                  struct resil_permit *permit, uint64_t now_ns,
+                                                  const struct resil_result *result,
+                                                  struct resil__slices_put put)
+{
+    int rc;
+
+    if (resil__breaker_count_quick(breaker, &permit->token_, &permit->start_ns_, now_ns, result,
+                                   &rc)) {
+        permit->token_ = 0;
+        return rc;
+    }
+    return record_rest(breaker, permit, now_ns, result, put);
+}
+
+int resil_breaker_record(struct resil_breaker *breaker, struct resil_permit *permit,
+                         uint64_t now_ns, const struct resil_result *result)
+{
+    struct resil__slices_put put;
+
+    if (breaker == NULL || permit == NULL || result == NULL)
+        return RESIL_EINVAL;
+    if (resil__breaker_record_quick(breaker, &permit->token_, &permit->start_ns_, now_ns, result,
+                                    &put)) {
+        permit->token_ = 0;
+        return RESIL_OK;
+    }
+    return record_count(breaker, permit, now_ns, result, put);
 }
 
 int resil_breaker_cancel(struct resil_breaker *breaker, struct resil_permit *permit,
@@ -256,25 +290,4 @@ int resil_breaker_cancel(struct resil_breaker *breaker, struct resil_permit *per
     static const struct resil_result cancelled = {.outcome = RESIL_CANCELLED};
 
     return resil_breaker_record(breaker, permit, now_ns, &cancelled);
-}
-
-bool resil__breaker_event(uint64_t token, uint64_t now_ns, struct resil_breaker_event *event)
-{
-    unsigned to = (unsigned)(token >> RESIL__TOKEN_TO_SHIFT) & 7;
-
-    if (to == RESIL_BREAKER_NONE)
-        return false;
-    event->from = (enum resil_breaker_state)((token >> RESIL__TOKEN_FROM_SHIFT) & 7);
-    event->to = (enum resil_breaker_state)to;
-    event->reason = (enum resil_breaker_reason)((token >> RESIL__TOKEN_WHY_SHIFT) & 15);
-    event->generation = (uint32_t)(token >> RESIL__WORD_GEN_SHIFT);
-    event->now_ns = now_ns;
-    return true;
-}
-
-bool resil_permit_event(const struct resil_permit *permit, struct resil_breaker_event *event)
-{
-    if (permit == NULL || event == NULL)
-        return false;
-    return resil__breaker_event(permit->token_, permit->start_ns_, event);
 }

@@ -140,7 +140,7 @@ static inline uint64_t resil__time_mark(uint32_t gen)
 /** True if a time word was written for this generation. */
 static inline bool resil__time_is_of(uint64_t time, uint32_t gen)
 {
-    return (time & ~(RESIL__TIME_MASK | RESIL__TIME_HINT)) == resil__time_mark(gen);
+    return ((time ^ resil__time_mark(gen)) & ~(RESIL__TIME_MASK | RESIL__TIME_HINT)) == 0;
 }
 
 /**
@@ -152,13 +152,20 @@ static inline uint64_t resil__time_left(uint64_t deadline, uint64_t now_ns, uint
 {
     uint64_t left = (deadline - now_ns) & RESIL__TIME_MASK;
 
-    return left > 2 * longest ? 0 : left;
+    return left - 1 < 2 * longest ? left : 0;
 }
 
 /** The token of a permit that isn't a probe. */
 static inline uint64_t resil__token_of(uint64_t word)
 {
     return (word & ~UINT64_C(0xffffffff)) | RESIL__TOKEN_LIVE;
+}
+
+/** True if this is the token of a permit that isn't a probe, of the word's generation. */
+static inline bool resil__token_is_of(uint64_t token, uint64_t word)
+{
+    return ((token ^ word) & ~UINT64_C(0xffffffff)) == 0 &&
+           (token & (RESIL__TOKEN_LIVE | RESIL__TOKEN_PROBE)) == RESIL__TOKEN_LIVE;
 }
 
 /** What a transition is told as, in a token of the new generation. */

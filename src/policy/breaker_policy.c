@@ -1,36 +1,69 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The breaker in a chain. The frame is the permit: frame[0] its token, frame[1] its start. The start is read
- * only for a latency rule and for probes.
+ * The breaker in a chain. The frame is the permit: frame[0] its token, frame[1] its start. The
+ * start is read only for a latency rule and for probes.
  */
 #include "breaker/breaker_fast.h"
 
-static int admit(struct resil_breaker *breaker, uint64_t *frame, struct resil_walk *walk)
+static bool is_timed(const struct resil_breaker *breaker, uint64_t word)
 {
-    int rc =
-        resil__breaker_acquire(breaker, walk->now_ns, &frame[0], &frame[1], &walk->retry_at_ns);
-    const struct resil_breaker_rules_ *rules;
+    return resil__load_relaxed(&resil__breaker_rules(breaker, word)->slow_ns_) != RESIL_NEVER;
+}
 
-    if (__builtin_expect(rc != RESIL_OK, 0))
-        return rc;
-    rules = &breaker->rules_[resil__word_rules(resil__load_relaxed(&breaker->word_))];
-    if (resil__load_relaxed(&rules->slow_ns_) != RESIL_NEVER ||
-        (frame[0] & RESIL__TOKEN_PROBE) != 0)
+/* The state isn't closed: a refusal, a probe, a ramp. */
+__attribute__((noinline)) static int admit_cold(struct resil_breaker *breaker, uint64_t word,
+                                                uint64_t *frame, struct resil_walk *walk)
+{
+    int rc;
+
+    if (resil__word_code(word) == RESIL__CODE_OPEN &&
+        resil__breaker_refuses(breaker, word, walk->now_ns, &walk->retry_at_ns))
+        return RESIL_EOPEN;
+    rc = resil__breaker_acquire_cold(breaker, word, walk->now_ns, &frame[0], &frame[1],
+                                     &walk->retry_at_ns);
+    if (rc == RESIL_OK && ((frame[0] & RESIL__TOKEN_PROBE) != 0 || is_timed(breaker, word)))
+        walk->timed = true;
+    return rc;
+}
+
+static inline int admit(struct resil_breaker *breaker, uint64_t *frame, struct resil_walk *walk)
+{
+    uint64_t word = resil__load_acquire(&breaker->word_);
+
+    if (!resil__breaker_grants(word, walk->now_ns, &frame[0], &frame[1]))
+        return admit_cold(breaker, word, frame, walk);
+    if (is_timed(breaker, word))
         walk->timed = true;
     return RESIL_PASS;
 }
 
-/* A call that was refused further in has nothing to tell, unless it was a probe. */
-static uint64_t settle(struct resil_breaker *breaker, const uint64_t *frame,
-                       const struct resil_walk *walk)
+/* A call that was refused further in has nothing to tell, unless it was a probe. Returns what there
+   is to tell. */
+__attribute__((noinline)) static uint64_t settle_cold(struct resil_breaker *breaker,
+                                                      const uint64_t *frame,
+                                                      const struct resil_walk *walk,
+                                                      struct resil__slices_put put)
 {
     uint64_t event = 0;
 
     if (walk->result.outcome == RESIL_REFUSED && (frame[0] & RESIL__TOKEN_PROBE) == 0)
         return 0;
-    (void)resil__breaker_record(breaker, frame[0], frame[1], walk->now_ns, &walk->result, &event);
+    (void)resil__breaker_record_cold(breaker, frame[0], frame[1], walk->now_ns, &walk->result, put,
+                                     &event);
     return event;
+}
+
+/* What the quick try leaves over. */
+static inline uint64_t settle_rest(struct resil_breaker *breaker, const uint64_t *frame,
+                                   const struct resil_walk *walk, struct resil__slices_put put)
+{
+    int unused;
+
+    if (resil__breaker_count_quick(breaker, &frame[0], &frame[1], walk->now_ns, &walk->result,
+                                   &unused))
+        return 0;
+    return settle_cold(breaker, frame, walk, put);
 }
 
 static int breaker_admit(void *self, uint64_t *frame, struct resil_walk *walk)
@@ -38,10 +71,22 @@ static int breaker_admit(void *self, uint64_t *frame, struct resil_walk *walk)
     return admit(self, frame, walk);
 }
 
+__attribute__((noinline)) static int breaker_settle_rest(struct resil_breaker *breaker,
+                                                         const uint64_t *frame,
+                                                         const struct resil_walk *walk,
+                                                         struct resil__slices_put put)
+{
+    (void)settle_rest(breaker, frame, walk, put);
+    return RESIL_PASS;
+}
+
 static int breaker_settle(void *self, uint64_t *frame, struct resil_walk *walk)
 {
-    (void)settle(self, frame, walk);
-    return RESIL_PASS;
+    struct resil__slices_put put;
+
+    if (resil__breaker_record_quick(self, &frame[0], &frame[1], walk->now_ns, &walk->result, &put))
+        return RESIL_PASS;
+    return breaker_settle_rest(self, frame, walk, put);
 }
 
 static int breaker_check(const void *self)
@@ -85,14 +130,27 @@ static int watch_admit(void *self, uint64_t *frame, struct resil_walk *walk)
     return rc;
 }
 
+__attribute__((noinline)) static int watch_settle_rest(const struct resil_breaker_watch *watch,
+                                                       const uint64_t *frame,
+                                                       const struct resil_walk *walk,
+                                                       struct resil__slices_put put)
+{
+    uint64_t event = settle_rest(watch->breaker, frame, walk, put);
+
+    if (event != 0)
+        tell(watch, event, walk->now_ns);
+    return RESIL_PASS;
+}
+
 static int watch_settle(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     const struct resil_breaker_watch *watch = self;
-    uint64_t event = settle(watch->breaker, frame, walk);
+    struct resil__slices_put put;
 
-    if (__builtin_expect(event != 0, 0))
-        tell(watch, event, walk->now_ns);
-    return RESIL_PASS;
+    if (resil__breaker_record_quick(watch->breaker, &frame[0], &frame[1], walk->now_ns,
+                                    &walk->result, &put))
+        return RESIL_PASS;
+    return watch_settle_rest(watch, frame, walk, put);
 }
 
 static int watch_check(const void *self)

@@ -14,9 +14,6 @@
 #define TOTALS_START (BIAS << 32 | BIAS << 16 | BIAS)
 #define FIELD_MASK   UINT64_C(0xffff)
 
-#define CURSOR_PLACE UINT64_C(0xffff)
-#define CURSOR_LAP   UINT64_C(0xffffffff)
-
 #define NIBBLE_FAILED 1u
 #define NIBBLE_SLOW   2u
 
@@ -59,7 +56,6 @@ static bool take(const struct resil__ring *window, uint64_t *place, uint64_t *la
 
     for (;;) {
         uint64_t cursor = resil__load_acquire(window->cursor);
-        uint64_t next;
 
         if (!current(window))
             return false;
@@ -67,12 +63,9 @@ static bool take(const struct resil__ring *window, uint64_t *place, uint64_t *la
             start(window, cursor);
             continue;
         }
-        *place = cursor & CURSOR_PLACE;
-        *lap = (cursor >> 16) & CURSOR_LAP;
-        next = cursor + 1;
-        if (*place + 1 == window->size)
-            next = epoch16(window) << 48 | ((*lap + 1) & CURSOR_LAP) << 16;
-        if (resil__cas(window->cursor, &cursor, next))
+        *place = resil__ring_place(cursor);
+        *lap = resil__ring_lap(cursor);
+        if (resil__cas(window->cursor, &cursor, resil__ring_next(cursor, window->size)))
             return true;
         resil__contend(&contend);
     }
@@ -129,7 +122,8 @@ enum resil__taken resil__ring_add(const struct resil__ring *window, bool failed,
 
     if (!take(window, &place, &lap))
         return RESIL__DROPPED;
-    nibble = (unsigned)(lap % 3 + 1) << 2 | (slow ? NIBBLE_SLOW : 0) | (failed ? NIBBLE_FAILED : 0);
+    nibble =
+        (unsigned)resil__ring_mark(lap) | (slow ? NIBBLE_SLOW : 0) | (failed ? NIBBLE_FAILED : 0);
     if (!put(window, place, nibble, &old))
         return RESIL__DROPPED;
     change = difference(old, nibble);

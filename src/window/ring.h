@@ -15,6 +15,8 @@
  * before is still on its way to the same place is dropped.
  */
 
+#include "base/compiler.h"
+#include "base/contend.h"
 #include "window/tally.h"
 
 /** A window: where its words are. */
@@ -30,6 +32,79 @@ struct resil__ring {
 static inline uint64_t resil__ring_words(uint64_t size)
 {
     return (size + 14) / 15;
+}
+
+#define RESIL__RING_PLACE UINT64_C(0xffff)
+#define RESIL__RING_LAP   UINT64_C(0xffffffff)
+
+static inline uint64_t resil__ring_place(uint64_t cursor)
+{
+    return cursor & RESIL__RING_PLACE;
+}
+
+static inline uint64_t resil__ring_lap(uint64_t cursor)
+{
+    return (cursor >> 16) & RESIL__RING_LAP;
+}
+
+/** The cursor once its place is taken. */
+static inline uint64_t resil__ring_next(uint64_t cursor, uint64_t size)
+{
+    if (resil__ring_place(cursor) + 1 != size)
+        return cursor + 1;
+    return (cursor >> 48) << 48 | ((resil__ring_lap(cursor) + 1) & RESIL__RING_LAP) << 16;
+}
+
+/** The nibble of a quick success in a lap: its mark alone. */
+static inline uint64_t resil__ring_mark(uint64_t lap)
+{
+    return (lap % 3 + 1) << 2;
+}
+
+static inline uint64_t resil__ring_mark_before(uint64_t mark)
+{
+    return mark == 1 << 2 ? 3 << 2 : mark - (1 << 2);
+}
+
+/** True if a cell that was just loaded is of this epoch, the current one, and holds this nibble. */
+static inline bool resil__ring_holds(const struct resil__ring *window, uint64_t word,
+                                     uint64_t shift, uint64_t nibble)
+{
+    return word >> 60 == (window->epoch & 0xf) && ((word >> shift) & 0xf) == nibble &&
+           resil__epoch_current(window->epoch_word, window->epoch);
+}
+
+/**
+ * Adds a quick success in the place of one that is a lap older: then the sum stays what it was, and
+ * the totals needn't be looked at. False: nothing was done; it is none of these, or another thread
+ * was quicker. Else taken is STEADY, or DROPPED as resil__ring_add would.
+ *
+ * The cell is looked at before the place is taken, so that one swap follows the other. It is the
+ * same as looking afterwards: what changes in between fails the second swap.
+ */
+static inline bool resil__ring_success(const struct resil__ring *window, enum resil__taken *taken)
+{
+    uint64_t cursor = resil__load_acquire(window->cursor);
+    uint64_t place = resil__ring_place(cursor), lap = resil__ring_lap(cursor);
+    uint64_t *cell = &window->cells[place / 15];
+    uint64_t shift = place % 15 * 4;
+    uint64_t mark = resil__ring_mark(lap), before = resil__ring_mark_before(mark);
+    uint64_t word = resil__load_acquire(cell);
+    struct resil__contend contend = RESIL__CONTEND;
+
+    if (cursor >> 48 != (window->epoch & 0xffff) ||
+        !resil__ring_holds(window, word, shift, before) ||
+        !resil__cas(window->cursor, &cursor, resil__ring_next(cursor, window->size)))
+        return false;
+    *taken = RESIL__STEADY;
+    while (RESIL__UNLIKELY(!resil__cas(cell, &word, word ^ (before ^ mark) << shift))) {
+        if (!resil__ring_holds(window, word, shift, before)) {
+            *taken = RESIL__DROPPED;
+            break;
+        }
+        resil__contend(&contend);
+    }
+    return true;
 }
 
 /** Adds a result; sum receives what the window holds with it, if it was counted. */

@@ -37,7 +37,7 @@ static bool of_epoch(const struct resil__slices *window, uint64_t head)
 
 /* Undone only while the tag still is the one that was added to: a cell that was zeroed since has lost the
    addition already. Bound: another thread's progress. */
-void resil__slices_undo(uint64_t *cell, uint64_t seen)
+static void slices_undo(uint64_t *cell, uint64_t seen)
 {
     struct resil__contend contend = RESIL__CONTEND;
     uint64_t now = resil__load_acquire(cell);
@@ -115,13 +115,26 @@ static uint64_t trimmed(uint64_t cell)
     return (cell >> TAG_SHIFT) << TAG_SHIFT | (failures / 2) << FAIL_SHIFT | calls / 2;
 }
 
-void resil__slices_halve(uint64_t *cell)
+static void slices_halve(uint64_t *cell)
 {
     struct resil__contend contend = RESIL__CONTEND;
     uint64_t old = resil__load_acquire(cell);
 
     while (trimmed(old) != old && !resil__cas(cell, &old, trimmed(old)))
         resil__contend(&contend);
+}
+
+bool resil__slices_settle(const struct resil__slices *window, uint64_t now_ns,
+                          struct resil__slices_put put)
+{
+    if (put.cell == NULL)
+        return false;
+    if (put.old >> TAG_SHIFT != tag_of(window, now_ns / window->width_ns)) {
+        slices_undo(put.cell, put.old);
+        return false;
+    }
+    slices_halve(put.cell);
+    return true;
 }
 
 /* Returns false when the tag has moved. */

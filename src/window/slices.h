@@ -24,7 +24,10 @@
  * is ever counted twice.
  */
 
+#include <stddef.h>
+
 #include "base/atomic.h"
+#include "base/compiler.h"
 #include "window/tally.h"
 
 #define RESIL__SLICE_TAG_SHIFT  44
@@ -51,47 +54,51 @@ struct resil__slices {
 
 static inline bool resil__slices_of_epoch(uint64_t head, uint32_t epoch)
 {
-    return ((head >> 7) & 0x1ff) == ((epoch & 0xff) << 1 | 1);
+    return ((head ^ ((uint64_t)epoch << 8 | RESIL__SLICE_SET)) & UINT64_C(0xff80)) == 0;
 }
 
-static inline uint64_t resil__slice_tag(uint64_t head)
+/** True if a cell carries the tag of the slice that a head names. */
+static inline bool resil__slices_tagged(uint64_t cell, uint64_t head)
 {
-    return (head >> 8) & UINT64_C(0xfffff);
+    return (((cell >> (RESIL__SLICE_TAG_SHIFT - 8)) ^ head) & UINT64_C(0xfffff00)) == 0;
 }
 
-/** Takes back an add that met another tag than expected: seen is what the add returned. */
-void resil__slices_undo(uint64_t *cell, uint64_t seen);
-
-/** Halves a cell that is full: the shares stay. */
-void resil__slices_halve(uint64_t *cell);
+/** Where a quick success was added, and what stood there before. No cell: it was not added. */
+struct resil__slices_put {
+    uint64_t *cell;
+    uint64_t old;
+};
 
 /**
- * Adds a quick success to the newest slice. True only if it was counted and can't have moved the
- * window towards a trip: the slice alone had `enough` calls before, so the share was judged when it
- * last could rise.
+ * Adds a quick success to the newest slice. True only if it was counted, nothing is left to be done
+ * and it can't have moved the window towards a trip: the slice alone had *enough calls before, so
+ * the share was judged when it last could rise. Else put goes to resil__slices_settle. Calls
+ * nothing, so that its callers need no stack.
  */
 static inline bool resil__slices_success(uint64_t *head_word, uint64_t *cells, uint64_t width_ns,
-                                         uint32_t epoch, uint64_t now_ns, uint64_t enough,
-                                         bool *counted)
+                                         uint32_t epoch, uint64_t now_ns, const uint64_t *enough,
+                                         struct resil__slices_put *put)
 {
     uint64_t head = resil__load_acquire(head_word); /* pairs with the release in roll */
     uint64_t *cell = &cells[2 * (head & RESIL__SLICE_INDEX)];
-    uint64_t old;
+    uint64_t old, calls;
 
-    *counted = false;
-    if (now_ns - (head >> 16) * width_ns >= width_ns || !resil__slices_of_epoch(head, epoch))
+    put->cell = NULL;
+    if (RESIL__UNLIKELY(now_ns - (head >> 16) * width_ns >= width_ns ||
+                        !resil__slices_of_epoch(head, epoch)))
         return false;
     old = resil__add_relaxed(cell, 1);
-    if (old >> RESIL__SLICE_TAG_SHIFT != resil__slice_tag(head)) {
-        resil__slices_undo(cell, old);
-        return false;
-    }
-    *counted = true;
-    old &= RESIL__SLICE_CALLS_MASK;
-    if (__builtin_expect(old >= RESIL__SLICE_CALLS_FULL, 0))
-        resil__slices_halve(cell);
-    return old >= enough;
+    put->cell = cell;
+    put->old = old;
+    calls = old & RESIL__SLICE_CALLS_MASK;
+    return RESIL__LIKELY(resil__slices_tagged(old, head) && calls < RESIL__SLICE_CALLS_FULL &&
+                         calls >= resil__load_relaxed(enough));
 }
+
+/** Finishes what resil__slices_success began at now_ns: undoes an add that met another tag, halves
+    a full cell. True if the success is counted. */
+bool resil__slices_settle(const struct resil__slices *window, uint64_t now_ns,
+                          struct resil__slices_put put);
 
 /** Adds any result, at any time. */
 enum resil__taken resil__slices_add(const struct resil__slices *window, uint64_t now_ns,

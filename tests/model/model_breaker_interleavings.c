@@ -622,7 +622,7 @@ static void a_result_never_counts_in_the_next_state(void **state)
     (void)state;
     interleave_explore(&in_a_row);
     interleave_explore(&timed);
-    interleave_finds(&timed, (struct fault){"resil__slices_undo", &breaker.cells_[0], FAULT_LOST});
+    interleave_finds(&timed, (struct fault){"slices_undo", &breaker.cells_[0], FAULT_LOST});
     interleave_finds(&in_a_row, (struct fault){"streak", &breaker.word_, FAULT_STALE});
 }
 

@@ -71,11 +71,13 @@ static void set_up_slices(void)
 static void success(int self)
 {
     struct resil__slices window = view();
-    bool is_counted;
+    const uint64_t now_ns = BASE * WIDTH + 2, enough = 0;
+    struct resil__slices_put put;
+    bool is_counted = resil__slices_success(window.head, window.cells, window.width_ns,
+                                            window.epoch, now_ns, &enough, &put) ||
+                      resil__slices_settle(&window, now_ns, put);
 
     (void)self;
-    (void)resil__slices_success(window.head, window.cells, window.width_ns, window.epoch,
-                                BASE * WIDTH + 2, 0, &is_counted);
     counted[0] += is_counted && !is_over(window.epoch);
 }
 
@@ -182,7 +184,7 @@ static void rotation_loses_no_result(void **state)
     slices = 1;
     interleave_finds(&both, (struct fault){"prepare", &head, FAULT_STALE});
     interleave_finds(&both, (struct fault){"prepare", &cells[0], FAULT_BLIND});
-    interleave_finds(&far, (struct fault){"resil__slices_undo", &cells[0], FAULT_LOST});
+    interleave_finds(&far, (struct fault){"slices_undo", &cells[0], FAULT_LOST});
     interleave_finds(&near, (struct fault){"resil__slices_add", &cells[0], FAULT_BLIND});
 }
 
@@ -196,8 +198,8 @@ static void rolling_two_windows_on_loses_no_result(void **state)
     for (slices = 1; slices <= 2; slices++)
         interleave_explore(&is);
     slices = 1;
-    interleave_finds(&is, (struct fault){"resil__slices_undo", &cells[0], FAULT_LOST});
-    interleave_finds(&is, (struct fault){"resil__slices_undo", &cells[0], FAULT_BLIND});
+    interleave_finds(&is, (struct fault){"slices_undo", &cells[0], FAULT_LOST});
+    interleave_finds(&is, (struct fault){"slices_undo", &cells[0], FAULT_BLIND});
 }
 
 static void slices_of_an_old_epoch_never_show(void **state)
@@ -218,7 +220,7 @@ static void slices_of_an_old_epoch_never_show(void **state)
     }
     slices = 2;
     interleave_finds(&adds, (struct fault){"resil__epoch_current", &epoch_word, FAULT_STALE});
-    interleave_finds(&quick, (struct fault){"resil__slices_undo", &cells[0], FAULT_LOST});
+    interleave_finds(&quick, (struct fault){"slices_undo", &cells[0], FAULT_LOST});
 }
 
 static struct resil__ring ring_view(void)
@@ -258,6 +260,25 @@ static void push_success(int self)
     push(false);
 }
 
+/* By the fast road, where there is one. */
+static void push_quick(int self)
+{
+    struct resil__ring window = ring_view();
+    enum resil__taken taken;
+
+    (void)self;
+    if (!resil__ring_success(&window, &taken))
+        push(false);
+    else if (taken != RESIL__DROPPED && !is_over(window.epoch))
+        kept++;
+}
+
+static void push_quick_lap(int self)
+{
+    for (unsigned i = 0; i <= slices; i++)
+        push_quick(self);
+}
+
 /* A lap and more. */
 static void push_lap(int self)
 {
@@ -271,6 +292,13 @@ static void set_up_ring(void)
 {
     reset();
     push(true);
+}
+
+static void set_up_full_ring(void)
+{
+    reset();
+    for (unsigned i = 0; i < slices; i++)
+        push(false);
 }
 
 static uint64_t in_cells(unsigned bit)
@@ -317,6 +345,19 @@ static void ring_adds_up_under_laps(void **state)
     interleave_finds(&first, (struct fault){"start", &head, FAULT_STALE});
 }
 
+static void ring_adds_up_by_its_fast_road(void **state)
+{
+    struct scenario lap = {
+        __func__,         3,          (body *const[]){push_quick, push_failure, push_quick_lap}, 0,
+        set_up_full_ring, verify_ring};
+
+    (void)state;
+    for (slices = 1; slices <= 3; slices++)
+        interleave_explore(&lap);
+    slices = 2;
+    interleave_finds(&lap, (struct fault){"resil__ring_success", &cells[0], FAULT_BLIND});
+}
+
 static void ring_next_epoch(int self)
 {
     uint64_t word = resil__load_acquire(&epoch_word);
@@ -333,10 +374,14 @@ static void ring_of_an_old_epoch_never_shows(void **state)
     struct scenario is = {
         __func__, 3,           (body *const[]){ring_next_epoch, push_failure, push_success},
         2,        set_up_ring, verify_ring};
+    struct scenario quick = {
+        __func__,         3,          (body *const[]){ring_next_epoch, push_failure, push_quick}, 2,
+        set_up_full_ring, verify_ring};
 
     (void)state;
     slices = 3;
     interleave_explore(&is);
+    interleave_explore(&quick);
     interleave_finds(&is, (struct fault){"resil__epoch_current", &epoch_word, FAULT_STALE});
 }
 
@@ -347,6 +392,7 @@ int main(void)
         cmocka_unit_test(rolling_two_windows_on_loses_no_result),
         cmocka_unit_test(slices_of_an_old_epoch_never_show),
         cmocka_unit_test(ring_adds_up_under_laps),
+        cmocka_unit_test(ring_adds_up_by_its_fast_road),
         cmocka_unit_test(ring_of_an_old_epoch_never_shows),
     };
 

@@ -62,12 +62,22 @@ static bool add(const struct job *job, uint32_t epoch, bool failed, bool slow)
     struct resil__ring by_count = ring(epoch);
     struct resil__tally sum;
     uint64_t now = resil__load_acquire(&clock_ns);
+    uint64_t enough = 0;
     bool counted = false;
 
-    if (job->by_count)
+    if (job->by_count) {
+        enum resil__taken taken;
+
+        if (!failed && !slow && resil__ring_success(&by_count, &taken))
+            return taken != RESIL__DROPPED;
         return resil__ring_add(&by_count, failed, slow, &sum) != RESIL__DROPPED;
-    if (!failed && !slow)
-        (void)resil__slices_success(&head, cells, WIDTH_NS, epoch, now, 0, &counted);
+    }
+    if (!failed && !slow) {
+        struct resil__slices_put put;
+
+        counted = resil__slices_success(&head, cells, WIDTH_NS, epoch, now, &enough, &put) ||
+                  resil__slices_settle(&by_time, now, put);
+    }
     return counted || resil__slices_add(&by_time, now, failed, slow) == RESIL__COUNTED;
 }
 
