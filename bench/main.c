@@ -18,6 +18,7 @@
 
 #define BASELINE   "limit.xadd"
 #define SERIES_MAX 128
+#define COUNT_MAX  UINT64_C(1000000000)
 
 #define DECLARE(name) extern const struct bench_group bench_group_##name;
 BENCH_GROUPS(DECLARE)
@@ -32,16 +33,19 @@ static const struct bench_group *const groups[] = {
 struct options {
     const char *filter;
     uint64_t ms;
+    uint64_t count; /* 0 = measure */
     uint32_t threads;
     bool json;
 };
 
 static const char usage[] =
     "usage: resil-bench [--json] [--threads N] [--filter PREFIX[,PREFIX...]] [--ms M]\n"
+    "       resil-bench --count N --filter NAME[,NAME...]\n"
     "  --json     one JSON object a line instead of a table\n"
     "  --threads  so many threads on the same object, one a processor (default 1)\n"
     "  --filter   only benchmarks whose name starts with one of these\n"
-    "  --ms       milliseconds of one repetition (default 10)\n";
+    "  --ms       milliseconds of one repetition (default 10)\n"
+    "  --count    measure nothing, do these operations so many times: for callgrind\n";
 
 static bool read_number(const char *text, uint64_t high, uint64_t *number)
 {
@@ -57,9 +61,13 @@ static bool read_number(const char *text, uint64_t high, uint64_t *number)
 static int read_options(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
-        {"json", no_argument, NULL, 'j'},         {"threads", required_argument, NULL, 't'},
-        {"filter", required_argument, NULL, 'f'}, {"ms", required_argument, NULL, 'm'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"json", no_argument, NULL, 'j'},
+        {"threads", required_argument, NULL, 't'},
+        {"filter", required_argument, NULL, 'f'},
+        {"ms", required_argument, NULL, 'm'},
+        {"count", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     uint32_t threads_max = measure_threads_max();
     uint64_t number;
@@ -74,26 +82,30 @@ static int read_options(int argc, char **argv, struct options *options)
             options->threads = (uint32_t)number;
         } else if (key == 'm' && read_number(optarg, 10000, &number)) {
             options->ms = number;
+        } else if (key == 'c' && read_number(optarg, COUNT_MAX, &number)) {
+            options->count = number;
         } else if (key == 'h') {
             (void)fputs(usage, stdout);
             return 1;
         } else {
-            if (key == 't' || key == 'm')
+            if (key == 't' || key == 'm' || key == 'c')
                 (void)fprintf(stderr, "resil-bench: %s: must be 1 to %" PRIu64 "\n", optarg,
-                              key == 't' ? (uint64_t)threads_max : UINT64_C(10000));
+                              key == 't'   ? (uint64_t)threads_max
+                              : key == 'm' ? UINT64_C(10000)
+                                           : COUNT_MAX);
             (void)fputs(usage, stderr);
             return 3;
         }
     }
-    if (optind < argc) {
+    if (optind < argc || (options->count != 0 && options->filter == NULL)) {
         (void)fputs(usage, stderr);
         return 3;
     }
     return 0;
 }
 
-/* True when name starts with one of the prefixes; *used gets a bit for the prefix. */
-static bool matches(const char *name, const char *filter, uint64_t *used)
+/* True when name starts with one of the prefixes, or is one; *used gets a bit for the prefix. */
+static bool matches(const char *name, const char *filter, bool whole, uint64_t *used)
 {
     bool found = false;
     unsigned number = 0;
@@ -103,7 +115,7 @@ static bool matches(const char *name, const char *filter, uint64_t *used)
     for (const char *prefix = filter;; number++) {
         size_t length = strcspn(prefix, ",");
 
-        if (length > 0 && strncmp(name, prefix, length) == 0) {
+        if (length > 0 && strncmp(name, prefix, length) == 0 && (!whole || name[length] == '\0')) {
             found = true;
             *used |= UINT64_C(1) << number % 64;
         }
@@ -123,8 +135,9 @@ static size_t choose(const struct options *options, struct measure_series *serie
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
         for (size_t i = 0; i < groups[g]->count && count < SERIES_MAX; i++) {
             const struct bench *bench = &groups[g]->rows[i];
-            bool wanted = matches(bench->name, options->filter, &used);
-            bool baseline = !options->json && strcmp(bench->name, BASELINE) == 0;
+            bool wanted = matches(bench->name, options->filter, options->count != 0, &used);
+            bool baseline =
+                !options->json && options->count == 0 && strcmp(bench->name, BASELINE) == 0;
 
             if (wanted || baseline)
                 series[count++] = (struct measure_series){.bench = bench, .baseline = !wanted};
@@ -176,6 +189,23 @@ static void print_table(const struct measure_series *series, size_t count,
     }
 }
 
+/* Each operation so often, by this thread alone. */
+static int only_do(const struct measure_series *series, size_t count, uint64_t times)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct bench *bench = series[i].bench;
+
+        if (bench->setup != NULL && !bench->setup(1)) {
+            (void)fprintf(stderr, "resil-bench: %s can't be set up\n", bench->name);
+            return 1;
+        }
+        bench->run(times, 0);
+        if (bench->teardown != NULL)
+            bench->teardown();
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static struct measure_series series[SERIES_MAX];
@@ -188,6 +218,8 @@ int main(int argc, char **argv)
         return stop - 1;
     if (count == 0)
         return 2;
+    if (options.count != 0)
+        return only_do(series, count, options.count);
     if (!measure_all(series, count, options.threads, options.ms * UINT64_C(1000000)))
         return 1;
     if (!options.json)

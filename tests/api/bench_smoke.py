@@ -65,7 +65,11 @@ def main():
     table = run(["--ms", "1", "--filter", "limit.call"])
     if table.returncode != 0 or "limit.xadd" not in table.stdout or "limit.call" not in table.stdout:
         faults.append(f"the table lacks a row: {table.stdout}{table.stderr}")
-    for wrong in (["--filter", "nothing"], ["--filter", "limit,nothing"], ["--threads", "0"], ["--ms", "x"],
+    counted = run(["--count", "5", "--filter", "limit.clock,limit.call"])
+    if counted.returncode != 0 or counted.stdout:
+        faults.append(f"--count measures: {counted.stdout}{counted.stderr}")
+    for wrong in (["--filter", "nothing"], ["--count", "5"], ["--count", "0", "--filter", "limit.call"],
+                  ["--count", "5", "--filter", "limit"], ["--filter", "limit,nothing"], ["--threads", "0"], ["--ms", "x"],
                   ["--no-such"], ["word"]):
         if run(wrong).returncode != 2:
             faults.append(f"{wrong} passes")
