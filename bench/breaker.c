@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The breaker: one call that succeeds, acquire and record, with a time window and with a window of calls; and the
- * refusal of an open one. The time is the caller's.
+ * The breaker: one call that succeeds, acquire and record, with a time window and with a window of
+ * calls; and the refusal of an open one. The time is the caller's.
  */
 #include <resil/breaker.h>
 #include <resil/env.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Retry, breaker, limiter and bulkhead around a callback that does nothing and succeeds: as a chain with its own
- * clock, as a chain that is told the time, and by hand with the same four objects' twins, told the time.
+ * Retry, breaker, limiter and bulkhead around a callback that does nothing and succeeds: as a chain
+ * with its own clock, as a chain that is told the time, and by hand with the same four objects'
+ * twins, told the time.
  */
 #include <resil/resil.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* What the machine takes: nothing that does the same work can be faster. All threads share one word. */
+/* What the machine takes: nothing that does the same work can be faster. All threads share one
+   word. */
 #define _POSIX_C_SOURCE 200809L
 #define _GNU_SOURCE
 #include <time.h>

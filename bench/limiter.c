@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The limiters at a rate that is never reached, and one that refuses. The time is the caller's; it passes faster the
- * more threads there are, so that they stay below the rate together.
+ * The limiters at a rate that is never reached, and one that refuses. The time is the caller's; it
+ * passes faster the more threads there are, so that they stay below the rate together.
  */
 #include <stdlib.h>
 
@@ -104,8 +104,9 @@ static bool setup_log(uint32_t threads)
 }
 
 /*
- * A log refuses who comes with an old time while the others fill it. So the time follows the clock here, read every 64
- * operations, and what a thread that was held up is refused in between is let go: at most one in a hundred.
+ * A log refuses who comes with an old time while the others fill it. So the time follows the clock
+ * here, read every 64 operations, and what a thread that was held up is refused in between is let
+ * go: at most one in a hundred.
  */
 static void run_log(uint64_t iterations, uint32_t thread)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * resil-bench: ns per operation of the library beside what the machine takes. bench/README.md says how to
- * read it.
+ * resil-bench: ns per operation of the library beside what the machine takes. bench/README.md says
+ * how to read it.
  */
 #define _GNU_SOURCE
 #include <getopt.h>

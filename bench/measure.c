@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Every repetition runs in threads of its own, also the one of a single thread: the C library leaves out the lock
- * prefix while a process has one thread, and a mutex then looks three times as fast as it is. They are
- * pinned, warmed up, start together at a barrier and note start and end themselves.
+ * Every repetition runs in threads of its own, also the one of a single thread: the C library
+ * leaves out the lock prefix while a process has one thread, and a mutex then looks three times as
+ * fast as it is. They are pinned, warmed up, start together at a barrier and note start and end
+ * themselves.
  */
 #define _GNU_SOURCE
 #include "measure.h"
@@ -85,7 +86,8 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Runs one repetition. Returns ns per operation and thread; *overlap_pct says how far the threads ran at once. */
+/* Runs one repetition. Returns ns per operation and thread; *overlap_pct says how far the threads
+   ran at once. */
 static double repeat(const struct bench *bench, uint64_t iterations, uint32_t threads,
                      double *overlap_pct)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The smallest chain in blocking code: a time-out around a retry around a breaker around a function of yours.
- * Build it once, run it from as many threads as you like.
+ * The smallest chain in blocking code: a time-out around a retry around a breaker around a function
+ * of yours. Build it once, run it from as many threads as you like.
  */
 #include <resil/breaker.h>
 #include <resil/chain.h>
@@ -18,8 +18,8 @@ struct lookup {
     int answer;
 };
 
-/* Runs the operation once and says how it ended. Must be done by attempt->deadline_ns: hand what is left of it to
- * poll, to a socket option or to your client library. */
+/* Runs the operation once and says how it ended. Must be done by attempt->deadline_ns: hand what is
+ * left of it to poll, to a socket option or to your client library. */
 static enum resil_outcome look_up(void *arg, struct resil_attempt *attempt)
 {
     struct lookup *lookup = arg;
@@ -56,7 +56,8 @@ int main(void)
     if (resil_chain_init(&chain, policies, 3, why, sizeof why) != RESIL_OK)
         goto fail;
 
-    /* NULL request: no deadline of its own, and not idempotent: nothing that may have been executed runs twice. */
+    /* NULL request: no deadline of its own, and not idempotent: nothing that may have been executed
+       runs twice. */
     if (resil_chain_run(&chain, resil_env_posix(), NULL, look_up, &lookup, &report) != RESIL_OK) {
         (void)fprintf(stderr, "no answer after %u attempts: %s, %s\n", report.attempts,
                       resil_status_str(report.status), resil_outcome_str(report.outcome));

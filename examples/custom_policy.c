@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Two policies of your own. A switch needs one function: it refuses calls while the operator has it off. A slow
- * log needs two, and one word of memory in each call: it reports attempts that took too long.
+ * Two policies of your own. A switch needs one function: it refuses calls while the operator has it
+ * off. A slow log needs two, and one word of memory in each call: it reports attempts that took too
+ * long.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <resil/chain.h>
@@ -56,8 +57,8 @@ static int slow_admit(void *self, uint64_t *frame, struct resil_walk *walk)
     return RESIL_PASS;
 }
 
-/* Called on the way out, innermost policy first. A call that is torn down (cancelled, or timed out in an event
- * loop) calls abandon instead: it can be the same function. */
+/* Called on the way out, innermost policy first. A call that is torn down (cancelled, or timed out
+ * in an event loop) calls abandon instead: it can be the same function. */
 static int slow_settle(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     struct slow_log *log = self;

@@ -48,7 +48,8 @@ void tally_sent(struct tally *tally, enum resil_outcome outcome)
     (void)pthread_mutex_unlock(&tally->lock);
 }
 
-/* Names are static strings of a few policies: a handful of places will do, the last for all others. */
+/* Names are static strings of a few policies: a handful of places will do, the last for all
+   others. */
 static void count_refuser(struct tally_counts *counts, const char *name, uint64_t count)
 {
     size_t i = 0;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The same chain in an event loop: epoll, libcurl's multi interface, many requests at once, one thread. The chain
- * makes no system call and never blocks; it says what to do next, and `pump` does it.
+ * The same chain in an event loop: epoll, libcurl's multi interface, many requests at once, one
+ * thread. The chain makes no system call and never blocks; it says what to do next, and `pump` does
+ * it.
  */
 #include "curl_loop.h"
 #include "http_outcome.h"

@@ -3,8 +3,8 @@
 /*
  * A circuit breaker by hand around one call, without a chain: ask, call, report.
  *
- * The peer is a TCP port on loopback. At first nobody listens there; the breaker sees three refused connects and stops
- * asking. Then the peer comes up, and a probe finds it.
+ * The peer is a TCP port on loopback. At first nobody listens there; the breaker sees three refused
+ * connects and stops asking. Then the peer comes up, and a probe finds it.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <resil/breaker.h>
@@ -20,7 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The call to guard. It knows nothing of breakers; it only says how it ended, in the library's words. */
+/* The call to guard. It knows nothing of breakers; it only says how it ended, in the library's
+   words. */
 static enum resil_outcome dial(const struct sockaddr_in *peer)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -44,8 +45,8 @@ static int guarded_dial(struct resil_breaker *breaker, const struct sockaddr_in 
     if (rc != RESIL_OK)
         return rc; /* nothing was called, so there is nothing to report */
     result.outcome = dial(peer);
-    /* The time is read again: a call that hung for a minute has to be counted when it ended. An answer of
-     * RESIL_ELATE only says that the breaker has moved on in the meantime. */
+    /* The time is read again: a call that hung for a minute has to be counted when it ended. An
+     * answer of RESIL_ELATE only says that the breaker has moved on in the meantime. */
     (void)resil_breaker_record(breaker, &permit, resil_now_ns(), &result);
     return result.outcome == RESIL_SUCCESS ? RESIL_OK : RESIL_EFAILED;
 }

@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-/* The times are short, so that a demonstration of some seconds shows what takes minutes in production: leave them
- * out, and you have defaults that suit a service. */
+/* The times are short, so that a demonstration of some seconds shows what takes minutes in
+ * production: leave them out, and you have defaults that suit a service. */
 static int init_policies(struct http_guard *guard, const struct http_guard_config *config)
 {
     int rc = resil_timeout_init(&guard->call_timeout,

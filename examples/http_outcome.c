@@ -42,8 +42,8 @@ void http_deadline(CURL *curl, const struct resil_attempt *attempt)
     uint64_t left_ns = attempt->deadline_ns > now_ns ? attempt->deadline_ns - now_ns : 0;
     long timeout_ms = 0; /* none */
 
-    /* To libcurl 0 means for ever: a deadline that has come is one millisecond. Rounded up: a result that comes
-     * just after the deadline is a time-out for the chain anyway. */
+    /* To libcurl 0 means for ever: a deadline that has come is one millisecond. Rounded up: a
+     * result that comes just after the deadline is a time-out for the chain anyway. */
     if (left_ns < RESIL_SEC(1000000)) /* RESIL_NEVER is further away */
         timeout_ms = (long)(left_ns / RESIL_MS(1)) + 1;
     (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms);
@@ -63,7 +63,8 @@ static enum resil_outcome from_status(CURL *curl, uint64_t *hint_ns)
                                           (int64_t)time(NULL), hint_ns);
 }
 
-/* No connection, so nothing was sent. Whose fault it was tells errno: no free port or descriptor is ours. */
+/* No connection, so nothing was sent. Whose fault it was tells errno: no free port or descriptor is
+   ours. */
 static enum resil_outcome from_connect(CURL *curl)
 {
     long error = 0;
@@ -74,7 +75,8 @@ static enum resil_outcome from_connect(CURL *curl)
     return RESIL_NOT_SENT;
 }
 
-/* A time-out of a name server or a handshake is safe to repeat, one that awaits the answer isn't. */
+/* A time-out of a name server or a handshake is safe to repeat, one that awaits the answer
+   isn't. */
 static enum resil_outcome from_timeout(CURL *curl)
 {
     curl_off_t send_at_us = 0; /* 0 = it didn't come to that */
@@ -85,8 +87,9 @@ static enum resil_outcome from_timeout(CURL *curl)
 
 static enum resil_outcome classify(CURL *curl, CURLcode code, uint64_t *hint_ns)
 {
-    /* The codes of 100 and more that libcurl may get, and those that other protocols use, are failures of which
-     * we don't know better: the last line. So the compiler isn't asked to name them all. */
+    /* The codes of 100 and more that libcurl may get, and those that other protocols use, are
+     * failures of which we don't know better: the last line. So the compiler isn't asked to name
+     * them all. */
     switch ((int)code) {
     case CURLE_OK:
     case CURLE_HTTP_RETURNED_ERROR: /* CURLOPT_FAILONERROR */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * One bad minute of a server, in seconds, lived through twice by the same service: first with plain libcurl, a
- * time-out and three retries, as it is often written; then through a chain.
+ * One bad minute of a server, in seconds, lived through twice by the same service: first with plain
+ * libcurl, a time-out and three retries, as it is often written; then through a chain.
  *
- * No figure below is written down here: the server counts what reaches it, the service counts what it sees.
+ * No figure below is written down here: the server counts what reaches it, the service counts what
+ * it sees.
  */
 #include "crowd.h"
 #include "display.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Four worker processes, one breaker and one rate limit: both lie in a shared mapping, as plain words without
- * pointers. When one worker learns that the peer is down, all four stop asking; and together they stay below the
- * rate. What holds pointers (the chain) each worker builds for itself.
+ * Four worker processes, one breaker and one rate limit: both lie in a shared mapping, as plain
+ * words without pointers. When one worker learns that the peer is down, all four stop asking; and
+ * together they stay below the rate. What holds pointers (the chain) each worker builds for itself.
  */
 #define _GNU_SOURCE
 #include <resil/breaker.h>
@@ -22,7 +22,8 @@
 #define RATE    1000 /* calls per second, of all workers together */
 #define BURST   50
 
-/* What one worker has seen. A cache line each: counting would slow the neighbours down otherwise. */
+/* What one worker has seen. A cache line each: counting would slow the neighbours down
+   otherwise. */
 struct tally {
     atomic_ullong called;
     atomic_ullong failed;

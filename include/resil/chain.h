@@ -68,8 +68,8 @@ struct resil_report {
     /** The callback's own code of the last result. */
     int call_rc;
 
-    /** Whose result this is, as attempt->id: the winner of a hedged call, the attempt that timed out. 0
-        = no attempt's: a policy refused or answered, or the caller cancelled. */
+    /** Whose result this is, as attempt->id: the winner of a hedged call, the attempt that timed
+        out. 0 = no attempt's: a policy refused or answered, or the caller cancelled. */
     uint64_t attempt_id;
 
     /** From the begin to the last reading of the clock: 0 on a SUCCESS for which nobody read it

@@ -4,11 +4,12 @@
 #include "base/contend.h"
 #include "base/math.h"
 
-/* 2^32 / golden ratio: multiples of it spread evenly over 32 bits (Hermann Weyl, 1916), so that any share is
-   met exactly in the long run and nearly so at once, without randomness. */
+/* 2^32 / golden ratio: multiples of it spread evenly over 32 bits (Hermann Weyl, 1916), so that any
+   share is met exactly in the long run and nearly so at once, without randomness. */
 #define WEYL UINT64_C(0x9e3779b9)
 
-/* Lets calls in during the ramp: a call passes once the share has grown past its place in the sequence. */
+/* Lets calls in during the ramp: a call passes once the share has grown past its place in the
+   sequence. */
 static bool ramp_admits(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns, bool *over,
                         uint64_t *retry_at_ns)
 {

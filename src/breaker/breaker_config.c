@@ -16,7 +16,8 @@
     (MASK_DEFAULT | RESIL_OUTCOME_BIT(RESIL_OVERLOAD) | RESIL_OUTCOME_BIT(RESIL_CALLER) |          \
      RESIL_OUTCOME_BIT(RESIL_LOCAL))
 
-/* Read-mostly, cold and hot words are a cache line apart; the layout is shared between processes. */
+/* Read-mostly, cold and hot words are a cache line apart; the layout is shared between
+   processes. */
 _Static_assert(sizeof(struct resil_breaker) == 1280, "layout");
 _Static_assert(offsetof(struct resil_breaker, until_) == 384, "cold words start a line");
 _Static_assert(offsetof(struct resil_breaker, head_) == 576, "the window starts a line");
@@ -168,7 +169,8 @@ static int check_shape(const struct resil_breaker *breaker,
     return RESIL_OK;
 }
 
-/* Rule sets are words only: written one by one, as a caller under an older word may still read them. */
+/* Rule sets are words only: written one by one, as a caller under an older word may still read
+   them. */
 static void store_rules(struct resil_breaker_rules_ *to, const struct resil_breaker_rules_ *from)
 {
     uint64_t *words = (uint64_t *)(void *)to;

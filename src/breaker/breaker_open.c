@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The times that go with a state: when open ends, when a ramp began. Each is written, marked with the generation it
- * is for, before the state word moves to that generation; so whoever sees the state sees its time. It is
- * written only after the state word was found unmoved since the time word was read, so nobody writes over the
- * time of a later state. Callers that race for the same transition may both write; the later time holds.
+ * The times that go with a state: when open ends, when a ramp began. Each is written, marked with
+ * the generation it is for, before the state word moves to that generation; so whoever sees the
+ * state sees its time. It is written only after the state word was found unmoved since the time
+ * word was read, so nobody writes over the time of a later state. Callers that race for the same
+ * transition may both write; the later time holds.
  */
 #include "breaker/breaker_inner.h"
 
@@ -12,7 +13,8 @@
 #include "base/math.h"
 #include "base/random.h"
 
-/* The open time after so many trips: open_ns * factor^(trips - 1), capped, then stretched at random. */
+/* The open time after so many trips: open_ns * factor^(trips - 1), capped, then stretched at
+   random. */
 static uint64_t open_time(const struct resil_breaker_rules_ *rules, unsigned trips, uint32_t gen,
                           uint64_t now_ns)
 {

@@ -3,20 +3,22 @@
 /*
  * Granting probes.
  *
- * The state word is the truth: its slots say which probes are out. A lease word beside each slot says who may try for
- * it. To grant: take the lease (by swap, if it is free or has ended), then the gate (the time of the last
- * probe), then swap the state word: open to half-open with this slot out, or a free slot to out, or, where an
- * ended lease was taken over, only the revision. If one of them fails, all is put back as it was: a lease that
- * has ended, too, as its probe may still report.
+ * The state word is the truth: its slots say which probes are out. A lease word beside each slot
+ * says who may try for it. To grant: take the lease (by swap, if it is free or has ended), then the
+ * gate (the time of the last probe), then swap the state word: open to half-open with this slot
+ * out, or a free slot to out, or, where an ended lease was taken over, only the revision. If one of
+ * them fails, all is put back as it was: a lease that has ended, too, as its probe may still
+ * report.
  *
- * A result loads the state word, finds its own lease in place, then swaps the state word. A take-over that comes
- * in between moves the revision, so the swap fails, and the lease is found to be another's: late. A
- * take-over that comes after the swap finds the slot decided, and gives the lease back.
+ * A result loads the state word, finds its own lease in place, then swaps the state word. A
+ * take-over that comes in between moves the revision, so the swap fails, and the lease is found to
+ * be another's: late. A take-over that comes after the swap finds the slot decided, and gives the
+ * lease back.
  *
- * Whoever dies between two of these steps leaves a lease behind, which ends by time. A lease that hasn't ended keeps
- * its slot from being granted even when its generation is over: so there are never more probes out than
- * slots. (The revision wraps at 16 take-overs: to miss one, a result would have to stall between load and swap while
- * 16 leases end, a multiple of its own.)
+ * Whoever dies between two of these steps leaves a lease behind, which ends by time. A lease that
+ * hasn't ended keeps its slot from being granted even when its generation is over: so there are
+ * never more probes out than slots. (The revision wraps at 16 take-overs: to miss one, a result
+ * would have to stall between load and swap while 16 leases end, a multiple of its own.)
  */
 #include "breaker/breaker_inner.h"
 
@@ -56,7 +58,8 @@ static uint64_t lease_left(uint64_t lease, uint64_t now_ns, uint64_t lasts)
     return resil__time_left((lease & RESIL__TIME_MASK) + lasts, now_ns, lasts);
 }
 
-/* Takes the lease of a slot that can be granted. Returns the slot, or -1: then *soonest is how long until one ends. */
+/* Takes the lease of a slot that can be granted. Returns the slot, or -1: then *soonest is how long
+   until one ends. */
 static int take_lease(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns,
                       uint64_t *lease, uint64_t *before, uint64_t *soonest)
 {

@@ -70,8 +70,8 @@ static enum resil_breaker_reason judge(const struct resil_breaker_rules_ *rules,
     return RESIL_BREAKER_BY_NOTHING;
 }
 
-/* Judges the window and opens if a rule holds. The swap fails if anything changed since the word was read;
-   then it is judged again, under the rules that hold now. */
+/* Judges the window and opens if a rule holds. The swap fails if anything changed since the word
+   was read; then it is judged again, under the rules that hold now. */
 static void judge_and_trip(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns,
                            struct resil__tally sum, uint64_t in_a_row, uint64_t hint_ns,
                            uint64_t *event)

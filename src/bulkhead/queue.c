@@ -9,8 +9,9 @@
  *
  * Whoever ends a turn at the lock has served since the last mark. The lock word is HELD while
  * somebody is inside, and HELD | AGAIN once a releaser came by, who then goes away. Unlocking swaps
- * HELD for 0 and fails on the mark; the holder takes the mark off and serves once more. It does that
- * by an exchange, which reads what the releaser swapped in and so sees the permit that came back.
+ * HELD for 0 and fails on the mark; the holder takes the mark off and serves once more. It does
+ * that by an exchange, which reads what the releaser swapped in and so sees the permit that came
+ * back.
  *
  * Why nobody is woken after it is gone: wake is called under the lock, and a ticket gets out only
  * under the lock. Why no permit is lost between a grant and a timeout: a grant changes the ticket's

@@ -67,8 +67,8 @@ static uint64_t next_wake(struct resil_call *call)
     return wake_ns;
 }
 
-/* Takes every lane as far as it goes; the index of one that calls, or RESIL_LANES_MAX. *turned tells that the
-   call must be looked at again. */
+/* Takes every lane as far as it goes; the index of one that calls, or RESIL_LANES_MAX. *turned
+   tells that the call must be looked at again. */
 static uint32_t advance(struct resil_call *call, bool *turned)
 {
     *turned = false;

@@ -14,7 +14,8 @@
 _Static_assert(sizeof(struct resil_call) <= 1024, "a call is at most 1 KiB");
 _Static_assert(sizeof(struct resil_lane_) % 8 == 0, "lanes and words share memory");
 
-/* Stands in for the admit of a policy that has none but is asked on SUCCESS: its frame begins zeroed. */
+/* Stands in for the admit of a policy that has none but is asked on SUCCESS: its frame begins
+   zeroed. */
 static int zero_frame(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     const struct resil_policy_ops *const *ops = self;

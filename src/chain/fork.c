@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Several attempts of one call side by side, and the timers of policies. Lane 0 walks through the trunk; where
- * the policy that forks answered ARMED, lanes 1 and 2 may start inside of it, each with a copy of what the
- * trunk had told the walk so far. What comes out of the fork goes on in lane 0.
+ * Several attempts of one call side by side, and the timers of policies. Lane 0 walks through the
+ * trunk; where the policy that forks answered ARMED, lanes 1 and 2 may start inside of it, each
+ * with a copy of what the trunk had told the walk so far. What comes out of the fork goes on in
+ * lane 0.
  */
 #include "base/math.h"
 #include "base/random.h"
@@ -39,7 +40,8 @@ static void join(struct resil_call *call, uint32_t index)
     call->forked_ = 0;
 }
 
-/* A result that says more than "never run" beats one that doesn't; of equals the later one counts. */
+/* A result that says more than "never run" beats one that doesn't; of equals the later one
+   counts. */
 static uint32_t best_held(struct resil_call *call, uint32_t last)
 {
     uint32_t best = last;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The frames of a lane: readying those that no admit initialises, and tearing down what was entered. */
+/* The frames of a lane: readying those that no admit initialises, and tearing down what was
+   entered. */
 #include <string.h>
 
 #include "chain/machine.h"

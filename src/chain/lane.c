@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * One lane of a call, from phase to phase: in through the policies, to the callback, and out again. Nothing
- * here reads a clock: walk->now_ns is the time.
+ * One lane of a call, from phase to phase: in through the policies, to the callback, and out again.
+ * Nothing here reads a clock: walk->now_ns is the time.
  */
 #include "base/math.h"
 #include "chain/machine.h"

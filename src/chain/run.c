@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The blocking way through the machine. Where every policy passes, run walks straight in and straight out and
- * sets nothing of the machine's own; whatever else happens, `leave` sets it and the machine goes on from there,
- * with the very functions that an event loop steps.
+ * The blocking way through the machine. Where every policy passes, run walks straight in and
+ * straight out and sets nothing of the machine's own; whatever else happens, `leave` sets it and
+ * the machine goes on from there, with the very functions that an event loop steps.
  */
 #include "base/atomic.h"
 #include "base/math.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Why it is exact: a grant is one compare-and-swap of the arrival time T to max(T, now) + price, done only
- * if max(T, now) + price <= now + tau. T never moves back but for a cancel, which puts back the T that stood
- * before the grant that it undoes, and for a clock that was set back. So the grants between two told
- * times t0 <= t1 cost at most T(t1) - T(t0) <= t1 + tau - t0, which is burst + rate * (t1 - t0) tokens,
- * the interval being rounded up.
+ * Why it is exact: a grant is one compare-and-swap of the arrival time T to max(T, now) + price,
+ * done only if max(T, now) + price <= now + tau. T never moves back but for a cancel, which puts
+ * back the T that stood before the grant that it undoes, and for a clock that was set back. So the
+ * grants between two told times t0 <= t1 cost at most T(t1) - T(t0) <= t1 + tau - t0, which is
+ * burst + rate * (t1 - t0) tokens, the interval being rounded up.
  *
  * Slots: a slot is written only while the state word names the other one. Who reads words being
  * written loads them with acquire, so he sees the state word move on. Who slept through two changes
@@ -192,7 +192,8 @@ void resil__gcra_drain(struct resil_gcra_ *gcra, bool paced, uint64_t for_ns, ui
     }
 }
 
-/* Release, for the readers' acquire: who sees a new word here sees the state word that left this slot. */
+/* Release, for the readers' acquire: who sees a new word here sees the state word that left this
+   slot. */
 static void write_slot(struct resil_gcra_slot_ *slot, const struct resil_gcra_slot_ *from)
 {
     resil__store_release(&slot->interval_, from->interval_);
@@ -284,7 +285,8 @@ struct resil__gcra_view resil__gcra_look(const struct resil_gcra_ *gcra, uint64_
 }
 
 /*
- * A tick is 2^-bits ns. The interval is rounded up to ticks: at least 2^11 of them, so the error is below
+ * A tick is 2^-bits ns. The interval is rounded up to ticks: at least 2^11 of them, so the error is
+ * below
  * 0.05 %, and 2^20 as long as that leaves two years (2^63 ticks of 2^-6 ns) before the time wraps.
  */
 void resil__gcra_set_rate(struct resil_gcra_slot_ *slot, uint64_t tokens, uint64_t period_ns)

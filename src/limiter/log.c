@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The sliding log. A place holds the time of its last call plus one; 0 = none. Taking a place is one
- * compare-and-swap from a time that has left the period to a newer one: that alone makes the limit exact (see
- * resil/log.h). Then the cursor moves on; who finds it lagging (its place is taken, the next one is free) moves
- * it for the other. Times never fall from one place to the next, so the place at the cursor is the oldest.
+ * The sliding log. A place holds the time of its last call plus one; 0 = none. Taking a place is
+ * one compare-and-swap from a time that has left the period to a newer one: that alone makes the
+ * limit exact (see resil/log.h). Then the cursor moves on; who finds it lagging (its place is
+ * taken, the next one is free) moves it for the other. Times never fall from one place to the next,
+ * so the place at the cursor is the oldest.
  */
 #include "limiter/log.h"
 
@@ -175,8 +176,9 @@ int resil__log_take(struct resil_log *log, uint64_t now_ns, struct resil__log_re
     }
 }
 
-/* The place gets its old time back before the cursor does. Should a call come in between, it has taken the next
- * place: the call is struck out all the same, only its place is not found before the cursor comes round. */
+/* The place gets its old time back before the cursor does. Should a call come in between, it has
+ * taken the next place: the call is struck out all the same, only its place is not found before the
+ * cursor comes round. */
 int resil__log_give_back(struct resil_log *log, const struct resil__log_receipt *receipt)
 {
     uint64_t next = following(receipt->place, resil__load_relaxed(&log->limit_));

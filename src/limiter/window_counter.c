@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The sliding window counter. A grant is one compare-and-swap of number, before and count, so "before" never
- * changes behind the back of who judged by it. Slots are changed as in gcra.c: a slot is written only while
- * the word names the other one, with release; who sees a word of it sees the state word move on.
+ * The sliding window counter. A grant is one compare-and-swap of number, before and count, so
+ * "before" never changes behind the back of who judged by it. Slots are changed as in gcra.c: a
+ * slot is written only while the word names the other one, with release; who sees a word of it sees
+ * the state word move on.
  *
- * The word carries two bits of generation. A caller that sleeps through four changes between its load and
- * its swap, and finds the very same counts, counts one call by the config under which it began.
+ * The word carries two bits of generation. A caller that sleeps through four changes between its
+ * load and its swap, and finds the very same counts, counts one call by the config under which it
+ * began.
  */
 #include "limiter/window_counter.h"
 

@@ -109,7 +109,8 @@ static bool is_valid(const struct date *date)
            date->second <= 60;
 }
 
-/* Days of the Gregorian calendar; 719,528 from the first of January of the year 0 to that of 1970. */
+/* Days of the Gregorian calendar; 719,528 from the first of January of the year 0 to that of
+   1970. */
 static int64_t to_epoch(const struct date *date)
 {
     static const short before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};

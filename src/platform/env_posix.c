@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The system's clock, randomness and waiting. Waiting is a futex on Linux: it has no state of its own, so a
- * fork can't copy a locked one, and it works across processes on a word in a shared mapping. Elsewhere a
- * waiter looks again every millisecond.
+ * The system's clock, randomness and waiting. Waiting is a futex on Linux: it has no state of its
+ * own, so a fork can't copy a locked one, and it works across processes on a word in a shared
+ * mapping. Elsewhere a waiter looks again every millisecond.
  */
 #define _GNU_SOURCE
 #include <resil/env.h>
@@ -39,7 +39,8 @@ static uint64_t posix_now(void *arg)
     return resil_now_ns();
 }
 
-/* Where the kernel has no entropy to give, the clock and the address of a thread's own variable must do. */
+/* Where the kernel has no entropy to give, the clock and the address of a thread's own variable
+   must do. */
 static uint64_t entropy(const void *own)
 {
     uint64_t seed = 0;
@@ -52,7 +53,8 @@ static uint64_t entropy(const void *own)
            ((uint64_t)getpid() << 32);
 }
 
-/* Counts the forks that this process has behind it: a child must not repeat its parent's numbers. */
+/* Counts the forks that this process has behind it: a child must not repeat its parent's
+   numbers. */
 static uint64_t forks = 1;
 
 static void forked(void)
@@ -91,7 +93,8 @@ static void posix_wait(void *arg, uint32_t *word, uint32_t expected, uint64_t un
     };
 
     (void)arg;
-    /* FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time. EINTR and EAGAIN are early returns. */
+    /* FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time. EINTR and EAGAIN are early
+       returns. */
     (void)syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected,
                   until_ns == RESIL_NEVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
 }

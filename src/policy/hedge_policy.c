@@ -40,8 +40,9 @@ int resil_hedge_init_sized(struct resil_hedge *hedge, size_t hedge_size,
 }
 
 /*
- * Frame word 0: when the next hedge starts; word 1: how many have started. Only the first lane's frame is
- * used. In blocking code, and for a request that must not run twice, the hedge doesn't fork: it passes.
+ * Frame word 0: when the next hedge starts; word 1: how many have started. Only the first lane's
+ * frame is used. In blocking code, and for a request that must not run twice, the hedge doesn't
+ * fork: it passes.
  */
 static int admit(void *self, uint64_t *frame, struct resil_walk *walk)
 {

@@ -34,7 +34,8 @@ static int log_admit(void *self, uint64_t *frame, struct resil_walk *walk)
     return RESIL_PASS;
 }
 
-/* A call that was refused inside before anything ran doesn't count: the attempt to come still is. */
+/* A call that was refused inside before anything ran doesn't count: the attempt to come still
+   is. */
 static int log_abandon(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     const struct resil__log_receipt receipt = {frame[FRAME_PLACE], frame[FRAME_STAMP],

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* A timeout is a deadline brought forward: the machine keeps the one deadline that is then in force. */
+/* A timeout is a deadline brought forward: the machine keeps the one deadline that is then in
+   force. */
 #include <resil/timeout.h>
 
 #include "base/atomic.h"

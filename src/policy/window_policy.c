@@ -23,7 +23,8 @@ static int window_admit(void *self, uint64_t *frame, struct resil_walk *walk)
                              &walk->retry_at_ns);
 }
 
-/* A call that was refused inside before anything ran doesn't count: the attempt to come still is. */
+/* A call that was refused inside before anything ran doesn't count: the attempt to come still
+   is. */
 static int window_abandon(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     if (walk->result.outcome == RESIL_REFUSED && frame[FRAME_NUMBER] == walk->attempt.number)

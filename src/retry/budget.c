@@ -48,8 +48,8 @@ void resil_budget_deposit(struct resil_budget *budget, uint64_t now_ns)
         resil__budget_deposit(budget, now_ns);
 }
 
-/* Whether the balance has expired. A first use starts the time to live; so does a clock that was set
-   back. */
+/* Whether the balance has expired. A first use starts the time to live; so does a clock that was
+   set back. */
 static bool look_at_age(struct resil_budget *budget, const struct resil_budget_rules_ *rules,
                         bool fresh, uint64_t now_ns)
 {

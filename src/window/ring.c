@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The totals are one word of three fields. A thread adds the difference that its nibble made; differences of two
- * threads may land in the other order, so a field can dip below what it should be: each starts at a bias that
- * no number of threads exhausts, and no field ever borrows from the next.
+ * The totals are one word of three fields. A thread adds the difference that its nibble made;
+ * differences of two threads may land in the other order, so a field can dip below what it should
+ * be: each starts at a bias that no number of threads exhausts, and no field ever borrows from the
+ * next.
  */
 #include "window/ring.h"
 
@@ -103,7 +104,8 @@ static struct resil__tally unpack(uint64_t totals)
     };
 }
 
-/* What a result does to the totals, as one addition: no field borrows, so fields add independently. */
+/* What a result does to the totals, as one addition: no field borrows, so fields add
+   independently. */
 static uint64_t difference(unsigned old, unsigned nibble)
 {
     uint64_t calls = old == 0;

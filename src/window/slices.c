@@ -3,10 +3,11 @@
 /*
  * The slow road of the time window.
  *
- * Rolling from head h to a newer slice s first gives each cell in between its new tag and zeroes it, then swaps
- * the head: no result can be added under a tag before its cell is ready. Several threads may roll at once.
- * Each loads a cell, then finds head and epoch as they were, then swaps the cell; results of slice s are
- * added only after the head has moved, so a cell loaded under the old head holds none of them.
+ * Rolling from head h to a newer slice s first gives each cell in between its new tag and zeroes
+ * it, then swaps the head: no result can be added under a tag before its cell is ready. Several
+ * threads may roll at once. Each loads a cell, then finds head and epoch as they were, then swaps
+ * the cell; results of slice s are added only after the head has moved, so a cell loaded under the
+ * old head holds none of them.
  */
 #include "window/slices.h"
 
@@ -35,8 +36,8 @@ static bool of_epoch(const struct resil__slices *window, uint64_t head)
     return resil__slices_of_epoch(head, window->epoch);
 }
 
-/* Undone only while the tag still is the one that was added to: a cell that was zeroed since has lost the
-   addition already. Bound: another thread's progress. */
+/* Undone only while the tag still is the one that was added to: a cell that was zeroed since has
+   lost the addition already. Bound: another thread's progress. */
 static void slices_undo(uint64_t *cell, uint64_t seen)
 {
     struct resil__contend contend = RESIL__CONTEND;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What a run may cost: no allocation and no system call, whether it succeeds, fails or is refused. Allocations
- * are counted by wrapped functions; system calls are forbidden by the kernel: a child under a seccomp filter that
- * makes any but exit is killed. (Strict mode would forbid reading the clock's counter as well.)
+ * What a run may cost: no allocation and no system call, whether it succeeds, fails or is refused.
+ * Allocations are counted by wrapped functions; system calls are forbidden by the kernel: a child
+ * under a seccomp filter that makes any but exit is killed. (Strict mode would forbid reading the
+ * clock's counter as well.)
  */
 #define _GNU_SOURCE
 #include "test.h"

@@ -34,7 +34,8 @@ static struct range model(const struct resil_backoff_config *config, uint64_t re
     return (struct range){config->jitter == RESIL_JITTER_EQUAL ? top / 2 : top, top};
 }
 
-/* Truncation may cost a ns and, growing from a base of few ns, a part in 4,000; nothing may come on top. */
+/* Truncation may cost a ns and, growing from a base of few ns, a part in 4,000; nothing may come on
+   top. */
 static void expect_close(uint64_t actual, long double expected)
 {
     assert_true((long double)actual <= expected + 1e-6L * expected);

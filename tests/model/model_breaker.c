@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The breaker against a plain sequential one: lists instead of words, and every rule judged after every result over
- * everything in the window. All answers, states and counts must agree.
+ * The breaker against a plain sequential one: lists instead of words, and every rule judged after
+ * every result over everything in the window. All answers, states and counts must agree.
  */
 #include "test.h"
 

@@ -36,7 +36,8 @@ static int model_reconfigure(struct model *model, uint64_t limit)
     return RESIL_OK;
 }
 
-/* Mostly small limits, so that the boundary is met often; at times a default or one out of range. */
+/* Mostly small limits, so that the boundary is met often; at times a default or one out of
+   range. */
 static uint64_t random_limit(uint64_t *seed)
 {
     switch (test_below(seed, 16)) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * One machine, two ways through it: random chains are run by resil_chain_run and, from the same state, stepped
- * as an event loop would. Every call of a policy function, the attempts, the report and the memory of the
- * primitives must be the same.
+ * One machine, two ways through it: random chains are run by resil_chain_run and, from the same
+ * state, stepped as an event loop would. Every call of a policy function, the attempts, the report
+ * and the memory of the primitives must be the same.
  */
 #include "test.h"
 
@@ -293,7 +293,8 @@ static void compare(const struct world *a, const struct world *b)
     assert_int_equal(a->report.late_success, b->report.late_success);
 }
 
-/* Whoever let the call in was asked to settle or to abandon exactly once, unless it wanted no word. */
+/* Whoever let the call in was asked to settle or to abandon exactly once, unless it wanted no
+   word. */
 static void nothing_is_held(const struct world *world)
 {
     for (size_t i = 0; i < world->count; i++)

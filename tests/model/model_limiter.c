@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The limiter against a bucket that is filled and emptied: a level and the time at which it was right. Levels are
- * in 2^-12 ns of filling, so every tick of the limiter is a whole number of them.
+ * The limiter against a bucket that is filled and emptied: a level and the time at which it was
+ * right. Levels are in 2^-12 ns of filling, so every tick of the limiter is a whole number of them.
  */
 #include "test.h"
 

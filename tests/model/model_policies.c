@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The library's own policies in random chains, run in blocking code and stepped from a loop: after each call the
- * report and every word of every primitive must be the same, and nothing may be in flight.
+ * The library's own policies in random chains, run in blocking code and stepped from a loop: after
+ * each call the report and every word of every primitive must be the same, and nothing may be in
+ * flight.
  */
 #include "test.h"
 
@@ -257,8 +258,8 @@ static void run_and_pump_leave_the_same_primitives_behind(void **state)
 }
 
 /*
- * A hostile loop: hedged chains are stepped, reported to and cancelled at random, in any order and at odd times.
- * Whatever happens, everything is given back.
+ * A hostile loop: hedged chains are stepped, reported to and cancelled at random, in any order and
+ * at odd times. Whatever happens, everything is given back.
  */
 static void a_hostile_loop_leaves_nothing_behind(void **state)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The window counter against a list of grants, each with the number of the window that it counts in: the estimate
- * is summed anew each time, in doubles of which every value here is a whole number. A second test holds the
- * error against the stated bound, with a log of all grants.
+ * The window counter against a list of grants, each with the number of the window that it counts
+ * in: the estimate is summed anew each time, in doubles of which every value here is a whole
+ * number. A second test holds the error against the stated bound, with a log of all grants.
  */
 #include "test.h"
 

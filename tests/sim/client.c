@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Clients: arrivals that don't wait for answers, and one call of the library for each request, driven as an
- * event loop does. Timers are spans: what is armed before a clock jumps fires when it would have.
+ * Clients: arrivals that don't wait for answers, and one call of the library for each request,
+ * driven as an event loop does. Timers are spans: what is armed before a clock jumps fires when it
+ * would have.
  *
- * The simulator knows which attempt a call waits for, and so does the library: where they differ about an answer, or
- * a WAIT names a time that has come, that is a fault.
+ * The simulator knows which attempt a call waits for, and so does the library: where they differ
+ * about an answer, or a WAIT names a time that has come, that is a fault.
  */
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What is counted, by the second in which it arrived (requests) or began (attempts, probes), and what that comes
- * to. The definitions are in README.md.
+ * What is counted, by the second in which it arrived (requests) or began (attempts, probes), and
+ * what that comes to. The definitions are in README.md.
  */
 #include "sim.h"
 
@@ -117,7 +117,8 @@ static double best_window(const struct sim *sim, uint32_t from, uint32_t until)
     return best;
 }
 
-/* Jain, Chiu, Hawe, "A Quantitative Measure of Fairness and Discrimination", 1984: 1 is fair, 1/n is not. */
+/* Jain, Chiu, Hawe, "A Quantitative Measure of Fairness and Discrimination", 1984: 1 is fair, 1/n
+   is not. */
 static double fairness(const struct sim *sim)
 {
     double linear = 0, square = 0;

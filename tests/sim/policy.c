@@ -128,8 +128,8 @@ bool sim_client_init(struct sim *sim, struct sim_client *client)
     return good && resil_chain_init(&client->chain, client->policies, count, NULL, 0) == RESIL_OK;
 }
 
-/* As resil/budget.h promises it with its defaults: cap + share * successes + min * t. A clock that jumped may
-   have filled it once more. */
+/* As resil/budget.h promises it with its defaults: cap + share * successes + min * t. A clock that
+   jumped may have filled it once more. */
 bool sim_budget_broken(const struct sim *sim, const struct sim_client *client)
 {
     const struct sim_policy *policy = sim->config.policy;

@@ -3,16 +3,17 @@
 #define RESIL_SIM_H
 
 /*
- * A fleet in virtual time: open-loop clients, each with a chain of the real library that is stepped through
- * resil/call.h, call servers with k workers and bounded FIFO queues that don't learn that a client gave up.
- * One thread, one heap of events, one seed. README.md has the model.
+ * A fleet in virtual time: open-loop clients, each with a chain of the real library that is stepped
+ * through resil/call.h, call servers with k workers and bounded FIFO queues that don't learn that a
+ * client gave up. One thread, one heap of events, one seed. README.md has the model.
  */
 
 #include <resil/resil.h>
 
 #include "events.h"
 
-/* The timeline, in seconds: what comes before WARM is dropped; the trigger lasts from BEGIN to END. */
+/* The timeline, in seconds: what comes before WARM is dropped; the trigger lasts from BEGIN to
+   END. */
 #define SIM_WARM_S    10
 #define SIM_BEGIN_S   30
 #define SIM_JUMP_S    45

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * 200 clients, 10 servers, 70 % load: what the library claims to keep from happening does happen without it, and
- * doesn't with its defaults. Each bound has a twin that breaks it.
+ * 200 clients, 10 servers, 70 % load: what the library claims to keep from happening does happen
+ * without it, and doesn't with its defaults. Each bound has a twin that breaks it.
  */
 #include "test.h"
 
@@ -134,7 +134,8 @@ static void errors_everywhere_trip_nothing(void **state)
     assert_true(without.amplification_10s > 1.2);
 }
 
-/* Half of the servers carry 2000 of 2800 requests: 71.4 %, and what the pause at the begin leaves over. */
+/* Half of the servers carry 2000 of 2800 requests: 71.4 %, and what the pause at the begin leaves
+   over. */
 static void survivors_of_a_crash_do_most_of_what_they_can(void **state)
 {
     struct sim_result choosing = fleet("crash", "resil", 1, 60);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * One connection: read a request, wait for its moment, do the damage. Every socket is non-blocking and every send
- * has MSG_NOSIGNAL, so that no client can stall or kill the process.
+ * One connection: read a request, wait for its moment, do the damage. Every socket is non-blocking
+ * and every send has MSG_NOSIGNAL, so that no client can stall or kill the process.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,8 +31,8 @@ void fault_conn_reset(struct fault_server *server, struct fault_conn *conn)
     free_conn(server, conn, FAULT_END_LOST);
 }
 
-/* Closes our side. Closing at once would turn into a reset if the client has sent more, and could destroy the
- * answer on its way. */
+/* Closes our side. Closing at once would turn into a reset if the client has sent more, and could
+ * destroy the answer on its way. */
 static void drain_conn(struct fault_server *server, struct fault_conn *conn, uint64_t until_ns)
 {
     if (shutdown(conn->fd, SHUT_WR) != 0) {
@@ -57,7 +57,8 @@ void fault_conn_open(struct fault_conn *conn, int fd)
     next_request(conn);
 }
 
-/* Sends what the socket takes. Returns 1 when all is sent, 0 when more has to wait, -1 when the client is gone. */
+/* Sends what the socket takes. Returns 1 when all is sent, 0 when more has to wait, -1 when the
+   client is gone. */
 static int send_some(struct fault_conn *conn)
 {
     while (conn->out_sent < conn->out_size) {

@@ -59,7 +59,8 @@ static void follow_weather(struct fault_server *server, uint64_t now_ns)
     }
 }
 
-/* Fills the poll set; entry 0 is the pipe, 1 the listener, the rest the connections. Returns when to wake. */
+/* Fills the poll set; entry 0 is the pipe, 1 the listener, the rest the connections. Returns when
+   to wake. */
 static uint64_t gather(struct fault_server *server, struct pollfd *set, uint64_t now_ns)
 {
     uint64_t wake_ns = FAULT_NEVER;

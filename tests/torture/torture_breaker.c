@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Threads on one breaker and one clock: never more probes out than configured, every result is taken once, the
- * generation never falls, each transition is told exactly once, and the window is exact when all is quiet.
+ * Threads on one breaker and one clock: never more probes out than configured, every result is
+ * taken once, the generation never falls, each transition is told exactly once, and the window is
+ * exact when all is quiet.
  */
 #define _GNU_SOURCE
 #include "test.h"
@@ -230,7 +231,8 @@ static void the_window_is_exact_at_rest(void **state)
     assert_in_range(is.failures, 100, 300);
 }
 
-/* Many leases end at once: places are taken over by several threads, and results of the old owners come too. */
+/* Many leases end at once: places are taken over by several threads, and results of the old owners
+   come too. */
 static void leases_that_end_leave_nothing_stuck(void **state)
 {
     struct resil_breaker_snapshot is;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* Threads against the promises of the bulkhead: never above the limit, nothing lost, nothing gained. */
+/* Threads against the promises of the bulkhead: never above the limit, nothing lost, nothing
+   gained. */
 #include "test.h"
 
 #include <pthread.h>
@@ -113,7 +114,8 @@ static void limit_is_never_exceeded(void **state)
     assert_int_equal(in_flight(), 0);
 }
 
-/* Lowers and raises the limit; once it has drained, the new one holds exactly. Alone it is never busy. */
+/* Lowers and raises the limit; once it has drained, the new one holds exactly. Alone it is never
+   busy. */
 static void change_limit(uint64_t limit)
 {
     struct resil_bulkhead_snapshot snapshot;

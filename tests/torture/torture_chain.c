@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * One chain, many threads, real sleeping: a queue in front of a small bulkhead, a retry with a budget, a breaker, a
- * limiter. What must hold: the callback never runs more often at once than the bulkhead allows, every permit
- * comes back, and what the callback ran is what the reports tell.
+ * One chain, many threads, real sleeping: a queue in front of a small bulkhead, a retry with a
+ * budget, a breaker, a limiter. What must hold: the callback never runs more often at once than the
+ * bulkhead allows, every permit comes back, and what the callback ran is what the reports tell.
  */
 #include "test.h"
 

@@ -28,7 +28,8 @@ static uint64_t drain_rest(uint64_t now_ns)
     return rest;
 }
 
-/* Each step of the clock is shorter than an interval, each asks for at least one token: never full. */
+/* Each step of the clock is shorter than an interval, each asks for at least one token: never
+   full. */
 static void saturate(struct rig *rig, uint64_t *random, uint64_t *granted)
 {
     uint64_t now_ns = rig_now(rig, random, INTERVAL_NS / 2);

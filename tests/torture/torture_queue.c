@@ -117,7 +117,8 @@ static void pass_once(struct worker *worker)
     worker->passed++;
 }
 
-/* Waits until every thread is through: until then nobody comes along who would mend a lost wake-up. */
+/* Waits until every thread is through: until then nobody comes along who would mend a lost
+   wake-up. */
 static void meet(uint32_t round)
 {
     (void)resil__add32(&arrived, 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Threads on one window whose epoch moves under their feet: at rest it holds exactly the results of the last
- * epoch, and nothing of an older one.
+ * Threads on one window whose epoch moves under their feet: at rest it holds exactly the results of
+ * the last epoch, and nothing of an older one.
  */
 #define _GNU_SOURCE
 #include "test.h"

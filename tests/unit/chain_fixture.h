@@ -2,7 +2,8 @@
 #ifndef RESIL_TEST_CHAIN_FIXTURE_H
 #define RESIL_TEST_CHAIN_FIXTURE_H
 
-/* A chain of scripted policies around a scripted callback, run from blocking code in virtual time. */
+/* A chain of scripted policies around a scripted callback, run from blocking code in virtual
+   time. */
 
 #include "test.h"
 

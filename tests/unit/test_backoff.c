@@ -138,7 +138,8 @@ static void backoff_never_exceeds_the_cap(void **state)
     }
 }
 
-/* Saturated delays: the highest hundredth below the cap may hold no more than a fair share of them. */
+/* Saturated delays: the highest hundredth below the cap may hold no more than a fair share of
+   them. */
 static void backoff_does_not_bunch_at_the_cap(void **state)
 {
     uint64_t seed = test_seed(5);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The system's environment. What it promises about time can't be proven here, only that it keeps still. */
+/* The system's environment. What it promises about time can't be proven here, only that it keeps
+   still. */
 #include "test.h"
 
 #include <pthread.h>

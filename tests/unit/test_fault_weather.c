@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The fault server as a whole: weather, counters, bounds, its end. Real time: the whole file takes under a second. */
+/* The fault server as a whole: weather, counters, bounds, its end. Real time: the whole file takes
+   under a second. */
 #define _GNU_SOURCE
 #include "test.h"
 
@@ -52,7 +53,8 @@ static void it_pushes_back_when_overloaded(void **state)
     (void)close(fd);
 }
 
-/* Waits until the loop has seen the new weather. (Who connects at the moment of death may see a reset.) */
+/* Waits until the loop has seen the new weather. (Who connects at the moment of death may see a
+   reset.) */
 static int dial_until(struct fault_server *server, bool alive)
 {
     for (int i = 0; i < 1000; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* How the examples read libcurl: against a real server for what it can do, from a table for the rest. */
+/* How the examples read libcurl: against a real server for what it can do, from a table for the
+   rest. */
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -39,7 +40,8 @@ static int teardown(void **state)
     return 0;
 }
 
-/* One request with a fate; a new connection each, so that libcurl has nothing to retry by itself. */
+/* One request with a fate; a new connection each, so that libcurl has nothing to retry by
+   itself. */
 static enum resil_outcome get(struct fixture *fixture, struct fault fault,
                               struct resil_attempt *attempt)
 {
@@ -120,7 +122,8 @@ static void no_deadline_takes_back_the_one_before(void **state)
     assert_int_equal(get(*state, (struct fault){.delay_ms = 60}, &attempt), RESIL_SUCCESS);
 }
 
-/* A TLS handshake with a server that waits for the end of a line: nothing of the request has left. */
+/* A TLS handshake with a server that waits for the end of a line: nothing of the request has
+   left. */
 static void time_that_runs_out_before_sending_is_not_sent(void **state)
 {
     struct fixture *fixture = *state;

@@ -161,7 +161,8 @@ static void limiter_works_at_both_ends_of_time(void **state)
     assert_int_equal(look(&limiter, UINT64_MAX).full_at_ns, UINT64_MAX);
 }
 
-/* The time wraps every 2^52 ns at this rate; a call on either side of the seam sees the same bucket. */
+/* The time wraps every 2^52 ns at this rate; a call on either side of the seam sees the same
+   bucket. */
 static void limiter_crosses_the_wrap_of_its_time(void **state)
 {
     const uint64_t seam_ns = UINT64_C(1) << 52;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Limits in memory that several processes map: together they get what one would have got, and who comes after
- * the others have gone finds what they left. (Breaker and limiter have such tests of their own.)
+ * Limits in memory that several processes map: together they get what one would have got, and who
+ * comes after the others have gone finds what they left. (Breaker and limiter have such tests of
+ * their own.)
  */
 #define _GNU_SOURCE
 #include "test.h"
@@ -90,7 +91,8 @@ static void init(struct shared *shared)
     assert_int_equal(rc, 0);
 }
 
-/* Lets processes take at the same time, each through a mapping of its own, and then one that comes later. */
+/* Lets processes take at the same time, each through a mapping of its own, and then one that comes
+   later. */
 static void share(take_fn *take)
 {
     int fd = memory_file();

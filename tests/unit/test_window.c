@@ -341,7 +341,8 @@ static void window_checks_its_config(void **state)
     assert_int_equal(resil_window_init_sized(&window, sizeof window, &good, 8), RESIL_EABI);
 }
 
-/* The worst that the header admits to: a burst at the very end of a window, then an even trickle. */
+/* The worst that the header admits to: a burst at the very end of a window, then an even
+   trickle. */
 static void window_errs_by_at_most_its_stated_bound_and_reaches_it(void **state)
 {
     const uint64_t limit = 50;
