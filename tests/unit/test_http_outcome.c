@@ -99,7 +99,7 @@ static void connections_that_break_after_sending_are_failures(void **state)
 
 static void no_answer_by_the_deadline_is_a_timeout(void **state)
 {
-    struct resil_attempt attempt = {.deadline_ns = resil_now_ns() + RESIL_MS(30)};
+    struct resil_attempt attempt = {.deadline_ns = resil_now_ns() + RESIL_MS(300)};
 
     assert_int_equal(get(*state, (struct fault){.kind = FAULT_HANG}, &attempt), RESIL_TIMEOUT);
     assert_true(resil_now_ns() >= attempt.deadline_ns);
@@ -109,13 +109,16 @@ static void no_answer_by_the_deadline_is_a_timeout(void **state)
 static void deadline_that_has_passed_is_not_for_ever(void **state)
 {
     struct resil_attempt attempt = {.deadline_ns = 1};
+    enum resil_outcome outcome = get(*state, (struct fault){.kind = FAULT_HANG}, &attempt);
 
-    assert_int_equal(get(*state, (struct fault){.kind = FAULT_HANG}, &attempt), RESIL_TIMEOUT);
+    /* Whether anything was sent within libcurl's one millisecond depends on the machine. */
+    assert_true(outcome == RESIL_TIMEOUT || outcome == RESIL_NOT_SENT);
+    assert_int_equal(attempt.call_rc, CURLE_OPERATION_TIMEDOUT);
 }
 
 static void no_deadline_takes_back_the_one_before(void **state)
 {
-    struct resil_attempt attempt = {.deadline_ns = resil_now_ns() + RESIL_MS(20)};
+    struct resil_attempt attempt = {.deadline_ns = resil_now_ns() + RESIL_MS(300)};
 
     assert_int_equal(get(*state, (struct fault){.kind = FAULT_HANG}, &attempt), RESIL_TIMEOUT);
     attempt.deadline_ns = RESIL_NEVER;
