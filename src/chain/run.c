@@ -50,7 +50,7 @@ static uint64_t wait(struct resil_walk *walk, uint32_t expected, uint64_t until_
     now_ns = env->now(env->arg);
     if (now_ns > walk->now_ns || resil__load_acquire32(&walk->wake_word_) != expected)
         *stalled = 0;
-    else if (++*stalled > STALLED_WAITS)
+    else if (++*stalled > STALLED_WAITS && until_ns != RESIL_NEVER)
         now_ns = until_ns;
     return now_ns;
 }

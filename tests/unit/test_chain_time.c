@@ -120,6 +120,27 @@ static void a_clock_that_stands_still_does_not_hang_a_retry(void **state)
     assert_true(f->env.waits > 100);
 }
 
+static int wait_for_ever(void *self, uint64_t *frame, struct resil_walk *walk)
+{
+    struct script_policy *script = self;
+
+    (void)frame;
+    walk->wake_ns = RESIL_NEVER;
+    return ++script->resumes < 3000 ? RESIL_WAIT : RESIL_PASS;
+}
+
+static void a_wait_without_end_does_not_jump_there_when_the_clock_stands_still(void **state)
+{
+    struct fixture *f = *state;
+
+    f->env.stuck = true;
+    f->scripts[0].ops.admit = wait_for_ever;
+    f->scripts[0].ops.resume = wait_for_ever;
+    build(f, 1);
+    assert_int_equal(run(f, NULL), RESIL_OK);
+    assert_int_equal(f->seen[0].now_ns, 1000);
+}
+
 static void a_clock_that_steps_back_is_read_as_standing_still(void **state)
 {
     struct fixture *f = *state;
@@ -242,6 +263,7 @@ int main(void)
         TEST(any_other_end_reads_the_clock_again),
         TEST(a_policy_can_ask_for_the_end_to_be_timed),
         TEST(a_clock_that_stands_still_does_not_hang_a_retry),
+        TEST(a_wait_without_end_does_not_jump_there_when_the_clock_stands_still),
         TEST(a_clock_that_steps_back_is_read_as_standing_still),
         TEST(a_timer_in_blocking_code_fires_after_the_callback),
         TEST(a_timer_that_is_not_due_stays_silent),
