@@ -61,13 +61,6 @@ struct bench {
     uint64_t operation;
 };
 
-#define CHECK(bench, condition)                                                                    \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            fail_msg("RESIL_SEED=%" PRIu64 ", operation %" PRIu64 ": %s", (bench)->seed,           \
-                     (bench)->operation, #condition);                                              \
-    } while (0)
-
 static int64_t units(uint64_t ns)
 {
     return (int64_t)(ns << 12);
@@ -128,7 +121,8 @@ static void reconfigure(struct bench *bench)
     struct model old = bench->model;
     int64_t there = level(&old, bench->now_ns);
 
-    CHECK(bench, resil_limiter_reconfigure(&bench->limiter, &config, bench->now_ns) == RESIL_OK);
+    MODEL_CHECK(bench,
+                resil_limiter_reconfigure(&bench->limiter, &config, bench->now_ns) == RESIL_OK);
     use_rate(&bench->model, rate, config.burst);
     bench->generation++;
     if (there >= 0) {
@@ -157,11 +151,11 @@ static void acquire(struct bench *bench, uint64_t cost)
     int rc = resil_limiter_acquire(&bench->limiter, cost, bench->now_ns, &at_ns);
 
     if ((int64_t)cost * bench->model.interval > bench->model.cap) {
-        CHECK(bench, rc == RESIL_ECOST);
+        MODEL_CHECK(bench, rc == RESIL_ECOST);
         return;
     }
-    CHECK(bench, rc == (wait == 0 ? RESIL_OK : RESIL_ELIMITED));
-    CHECK(bench, rc == RESIL_OK || at_ns == bench->now_ns + wait);
+    MODEL_CHECK(bench, rc == (wait == 0 ? RESIL_OK : RESIL_ELIMITED));
+    MODEL_CHECK(bench, rc == RESIL_OK || at_ns == bench->now_ns + wait);
     if (rc == RESIL_OK)
         set(bench, level(&bench->model, bench->now_ns) - (int64_t)cost * bench->model.interval);
 }
@@ -175,11 +169,11 @@ static void reserve(struct bench *bench, uint64_t cost)
     int rc = resil_limiter_reserve(&bench->limiter, cost, bench->now_ns, most, &kept->reservation);
 
     if ((int64_t)cost * before.interval > before.cap) {
-        CHECK(bench, rc == RESIL_ECOST);
+        MODEL_CHECK(bench, rc == RESIL_ECOST);
         return;
     }
-    CHECK(bench, rc == (wait <= most ? RESIL_OK : RESIL_ELIMITED));
-    CHECK(bench, kept->reservation.at_ns == bench->now_ns + wait);
+    MODEL_CHECK(bench, rc == (wait <= most ? RESIL_OK : RESIL_ELIMITED));
+    MODEL_CHECK(bench, kept->reservation.at_ns == bench->now_ns + wait);
     if (rc != RESIL_OK)
         return;
     kept->before = before;
@@ -199,10 +193,10 @@ static void cancel(struct bench *bench)
     int rc = resil_limiter_cancel(&bench->limiter, &kept->reservation, bench->now_ns);
 
     if (is_spent) {
-        CHECK(bench, rc == RESIL_EINVAL);
+        MODEL_CHECK(bench, rc == RESIL_EINVAL);
         return;
     }
-    CHECK(bench, rc == (kept->version == bench->model.version ? RESIL_OK : RESIL_ELATE));
+    MODEL_CHECK(bench, rc == (kept->version == bench->model.version ? RESIL_OK : RESIL_ELATE));
     if (rc == RESIL_OK && filled(&bench->model, bench->now_ns) <= bench->model.cap)
         bench->model = kept->before;
 }
@@ -269,8 +263,10 @@ static void step(struct bench *bench)
     }
     there = level(&bench->model, bench->now_ns);
     resil_limiter_snapshot(&bench->limiter, bench->now_ns, &snapshot);
-    CHECK(bench, snapshot.available == (there < 0 ? 0 : (uint64_t)(there / bench->model.interval)));
-    CHECK(bench, snapshot.next_at_ns == bench->now_ns + wait_ns(&bench->model, 1, bench->now_ns));
+    MODEL_CHECK(bench,
+                snapshot.available == (there < 0 ? 0 : (uint64_t)(there / bench->model.interval)));
+    MODEL_CHECK(bench,
+                snapshot.next_at_ns == bench->now_ns + wait_ns(&bench->model, 1, bench->now_ns));
     bench->now_ns = real_ns;
 }
 

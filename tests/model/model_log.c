@@ -41,13 +41,6 @@ struct bench {
     uint64_t operation;
 };
 
-#define CHECK(bench, condition)                                                                    \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            fail_msg("RESIL_SEED=%" PRIu64 ", operation %" PRIu64 ": %s", (bench)->seed,           \
-                     (bench)->operation, #condition);                                              \
-    } while (0)
-
 /* Times are noted in order: the first that has left the period ends the search. */
 static uint64_t used(const struct bench *bench)
 {
@@ -70,7 +63,7 @@ static void check_the_promise(const struct bench *bench)
 
         within += told_ns <= last->told_ns && told_ns + bench->period_ns > last->told_ns;
     }
-    CHECK(bench, within <= bench->limit);
+    MODEL_CHECK(bench, within <= bench->limit);
 }
 
 static void take(struct bench *bench, bool keep)
@@ -83,10 +76,10 @@ static void take(struct bench *bench, bool keep)
                   : resil_log_acquire(&bench->room.log, bench->now_ns, &at_ns);
 
     at_ns = keep ? reservation.at_ns : at_ns;
-    CHECK(bench, rc == (before < bench->limit ? RESIL_OK : RESIL_ELIMITED));
+    MODEL_CHECK(bench, rc == (before < bench->limit ? RESIL_OK : RESIL_ELIMITED));
     if (rc != RESIL_OK) {
-        CHECK(bench,
-              at_ns == bench->calls[bench->count - bench->limit].noted_ns + bench->period_ns);
+        MODEL_CHECK(bench,
+                    at_ns == bench->calls[bench->count - bench->limit].noted_ns + bench->period_ns);
         return;
     }
     bench->calls[bench->count].told_ns = bench->now_ns;
@@ -114,10 +107,10 @@ static void cancel(struct bench *bench)
               bench->calls[number].noted_ns + bench->period_ns > bench->now_ns;
     rc = resil_log_cancel(&bench->room.log, &bench->kept[slot].reservation, bench->now_ns);
     if (is_spent) {
-        CHECK(bench, rc == RESIL_EINVAL);
+        MODEL_CHECK(bench, rc == RESIL_EINVAL);
         return;
     }
-    CHECK(bench, rc == (is_last ? RESIL_OK : RESIL_ELATE));
+    MODEL_CHECK(bench, rc == (is_last ? RESIL_OK : RESIL_ELATE));
     if (is_last)
         bench->count--;
 }
@@ -144,7 +137,7 @@ static void step(struct bench *bench)
         take(bench, false);
     }
     resil_log_snapshot(&bench->room.log, bench->now_ns, &snapshot);
-    CHECK(bench, snapshot.used == (used(bench) < bench->limit ? used(bench) : bench->limit));
+    MODEL_CHECK(bench, snapshot.used == (used(bench) < bench->limit ? used(bench) : bench->limit));
     bench->now_ns = real_ns;
 }
 

@@ -38,13 +38,6 @@ struct bench {
     uint64_t operation;
 };
 
-#define CHECK(bench, condition)                                                                    \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            fail_msg("RESIL_SEED=%" PRIu64 ", operation %" PRIu64 ": %s", (bench)->seed,           \
-                     (bench)->operation, #condition);                                              \
-    } while (0)
-
 static uint64_t ahead_ns(const struct bench *bench)
 {
     return bench->next_ns > bench->now_ns ? bench->next_ns - bench->now_ns : 0;
@@ -82,7 +75,7 @@ static void reconfigure(struct bench *bench)
     if (bench->next_ns >= bench->now_ns)
         return;
     config = draw_config(bench);
-    CHECK(bench, resil_pacer_reconfigure(&bench->pacer, &config, bench->now_ns) == RESIL_OK);
+    MODEL_CHECK(bench, resil_pacer_reconfigure(&bench->pacer, &config, bench->now_ns) == RESIL_OK);
     /* An idle pacer is idle since a little earlier than now: an older now may still see it so. */
     resil_pacer_rebase(&bench->pacer, bench->now_ns);
     set(bench, bench->now_ns + bench->interval_ns);
@@ -94,14 +87,14 @@ static void acquire(struct bench *bench, uint64_t cost)
     int rc = resil_pacer_acquire(&bench->pacer, cost, bench->now_ns, &at_ns);
 
     if (cost > cost_max(bench)) {
-        CHECK(bench, rc == RESIL_ECOST);
+        MODEL_CHECK(bench, rc == RESIL_ECOST);
         return;
     }
-    CHECK(bench, rc == (ahead_ns(bench) == 0 ? RESIL_OK : RESIL_ELIMITED));
+    MODEL_CHECK(bench, rc == (ahead_ns(bench) == 0 ? RESIL_OK : RESIL_ELIMITED));
     if (rc == RESIL_OK)
         set(bench, bench->now_ns + cost * bench->interval_ns);
     else
-        CHECK(bench, at_ns == bench->next_ns);
+        MODEL_CHECK(bench, at_ns == bench->next_ns);
 }
 
 static void reserve(struct bench *bench, uint64_t cost)
@@ -111,11 +104,11 @@ static void reserve(struct bench *bench, uint64_t cost)
     int rc = resil_pacer_reserve(&bench->pacer, cost, bench->now_ns, &kept->reservation);
 
     if (cost > cost_max(bench)) {
-        CHECK(bench, rc == RESIL_ECOST);
+        MODEL_CHECK(bench, rc == RESIL_ECOST);
         return;
     }
-    CHECK(bench, rc == (ahead <= bench->wait_ns ? RESIL_OK : RESIL_ELIMITED));
-    CHECK(bench, kept->reservation.at_ns == bench->now_ns + ahead);
+    MODEL_CHECK(bench, rc == (ahead <= bench->wait_ns ? RESIL_OK : RESIL_ELIMITED));
+    MODEL_CHECK(bench, kept->reservation.at_ns == bench->now_ns + ahead);
     if (rc != RESIL_OK)
         return;
     kept->before_ns = bench->now_ns + ahead;
@@ -131,10 +124,10 @@ static void cancel(struct bench *bench)
     int rc = resil_pacer_cancel(&bench->pacer, &kept->reservation, bench->now_ns);
 
     if (is_spent) {
-        CHECK(bench, rc == RESIL_EINVAL);
+        MODEL_CHECK(bench, rc == RESIL_EINVAL);
         return;
     }
-    CHECK(bench, rc == (kept->version == bench->version ? RESIL_OK : RESIL_ELATE));
+    MODEL_CHECK(bench, rc == (kept->version == bench->version ? RESIL_OK : RESIL_ELATE));
     if (rc == RESIL_OK && bench->next_ns >= bench->now_ns) {
         bench->next_ns = kept->before_ns;
         bench->version = kept->before_version;
@@ -173,7 +166,7 @@ static void step(struct bench *bench)
         acquire(bench, cost);
     }
     resil_pacer_snapshot(&bench->pacer, bench->now_ns, &snapshot);
-    CHECK(bench, snapshot.next_at_ns == bench->now_ns + ahead_ns(bench));
+    MODEL_CHECK(bench, snapshot.next_at_ns == bench->now_ns + ahead_ns(bench));
     bench->now_ns = real_ns;
 }
 

@@ -39,13 +39,6 @@ struct bench {
     uint64_t operation;
 };
 
-#define CHECK(bench, condition)                                                                    \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            fail_msg("RESIL_SEED=%" PRIu64 ", operation %" PRIu64 ": %s", (bench)->seed,           \
-                     (bench)->operation, #condition);                                              \
-    } while (0)
-
 static uint64_t sum(const struct bench *bench, uint64_t window)
 {
     uint64_t total = 0;
@@ -88,15 +81,16 @@ static void take(struct bench *bench, uint64_t cost)
     int rc = resil_window_reserve(&bench->window, cost, bench->now_ns, &reservation);
 
     if (cost > bench->limit) {
-        CHECK(bench, rc == RESIL_ECOST);
+        MODEL_CHECK(bench, rc == RESIL_ECOST);
         return;
     }
-    CHECK(bench, rc == (will ? RESIL_OK : RESIL_ELIMITED));
+    MODEL_CHECK(bench, rc == (will ? RESIL_OK : RESIL_ELIMITED));
     if (rc != RESIL_OK) {
-        CHECK(bench, reservation.at_ns > bench->now_ns);
-        CHECK(bench, resil_window_peek(&bench->window, cost, reservation.at_ns, NULL) == RESIL_OK);
-        CHECK(bench, resil_window_peek(&bench->window, cost, reservation.at_ns - 1, NULL) ==
-                         RESIL_ELIMITED);
+        MODEL_CHECK(bench, reservation.at_ns > bench->now_ns);
+        MODEL_CHECK(bench,
+                    resil_window_peek(&bench->window, cost, reservation.at_ns, NULL) == RESIL_OK);
+        MODEL_CHECK(bench, resil_window_peek(&bench->window, cost, reservation.at_ns - 1, NULL) ==
+                               RESIL_ELIMITED);
         return;
     }
     bench->grants[bench->count] = (struct grant){window, cost};
@@ -114,10 +108,10 @@ static void cancel(struct bench *bench)
     int rc = resil_window_cancel(&bench->window, &bench->kept[slot].reservation, bench->now_ns);
 
     if (is_spent) {
-        CHECK(bench, rc == RESIL_EINVAL);
+        MODEL_CHECK(bench, rc == RESIL_EINVAL);
         return;
     }
-    CHECK(bench, rc == RESIL_OK || !counts);
+    MODEL_CHECK(bench, rc == RESIL_OK || !counts);
     if (rc == RESIL_OK)
         grant->cost = 0;
 }
@@ -142,7 +136,7 @@ static void step(struct bench *bench)
         take(bench, 1 + test_below(&bench->random, most));
     used = estimate(bench, bench->now_ns);
     resil_window_snapshot(&bench->window, bench->now_ns, &snapshot);
-    CHECK(bench, snapshot.used == used / bench->period_ns + (used % bench->period_ns != 0));
+    MODEL_CHECK(bench, snapshot.used == used / bench->period_ns + (used % bench->period_ns != 0));
     bench->now_ns = real_ns;
 }
 
@@ -205,8 +199,8 @@ static void window_stays_within_its_stated_bounds(void **state)
                 oldest++;
             on_grid = bench->now_ns / bench->period_ns == grid ? on_grid + 1 : 1;
             grid = bench->now_ns / bench->period_ns;
-            CHECK(bench, bench->count - oldest <= 2 * bench->limit - 1);
-            CHECK(bench, on_grid <= bench->limit);
+            MODEL_CHECK(bench, bench->count - oldest <= 2 * bench->limit - 1);
+            MODEL_CHECK(bench, on_grid <= bench->limit);
         }
     }
 }

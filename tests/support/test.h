@@ -54,4 +54,12 @@ static inline uint64_t test_torture_ms(void)
     return text != NULL ? strtoull(text, NULL, 0) : 300;
 }
 
+/** Fails a model test and says how to replay it; bench has a seed and the number of an operation. */
+#define MODEL_CHECK(bench, condition)                                                              \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            fail_msg("RESIL_SEED=%" PRIu64 ", operation %" PRIu64 ": %s", (bench)->seed,           \
+                     (bench)->operation, #condition);                                              \
+    } while (0)
+
 #endif
