@@ -12,6 +12,7 @@
 #include <resil/call.h>
 #include <resil/chain.h>
 #include <resil/common.h>
+#include <resil/endpoint.h>
 #include <resil/env.h>
 #include <resil/fallback.h>
 #include <resil/hedge.h>
@@ -20,6 +21,7 @@
 #include <resil/outcome.h>
 #include <resil/pacer.h>
 #include <resil/permit.h>
+#include <resil/picker.h>
 #include <resil/policy.h>
 #include <resil/queue.h>
 #include <resil/reservation.h>

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef RESIL_PICKER_H
+#define RESIL_PICKER_H
+
+/*
+ * A picker: the algorithm by which a balancer chooses one endpoint of a pool, as a small table of
+ * functions. The library's own algorithms are such tables, and a program can write its own.
+ *
+ * A balancer sorts its endpoints into pools (by priority, subset, version, zone); health decides
+ * who of a pool's members is a candidate at the moment. A picker sees one pool at a time and
+ * answers with the index of a candidate. It is pure: everything that it reads is in the pool and in
+ * the context, and the only words that it may write are those behind the functions below.
+ *
+ *     members      everybody in the pool, in the order of the list
+ *     candidates   those of them who may be picked now; each knows its member
+ *     table        what the picker's build made of either, once per list (members) or once per
+ *                  change of health (candidates)
+ *
+ * Sources of the algorithms stand in their files.
+ */
+
+#include <resil/common.h>
+
+RESIL_BEGIN_DECLS
+
+/** What moves while an endpoint serves: one cache line, written by picks and reports. Private. */
+struct resil_load {
+    uint64_t in_flight_;  /* picks not yet reported */
+    uint64_t ewma_;       /* moving latency and its stamp */
+    uint64_t counts_;     /* reports of this interval << 32 | bad ones */
+    uint64_t latency_ns_; /* sum over the reports of this interval */
+    uint64_t streak_;     /* consecutive bad reports: local origin << 32 | the endpoint's */
+    char pad_[24];
+};
+
+/** One endpoint of a pool. Constant for the life of the list. */
+struct resil_member {
+    struct resil_load *load;
+    const char *address;
+    void *user;
+    uint64_t id;     /* never used again by this balancer */
+    uint64_t hash;   /* resil_hash64 of the address, seed 0 */
+    uint32_t weight; /* as given; 1 where all of the pool are 0 */
+    uint32_t place_; /* in the balancer's list */
+};
+
+/** One member who may be picked now. */
+struct resil_candidate {
+    struct resil_load *load; /* that of the member: saves a step */
+    uint32_t member;         /* index into the members */
+    uint32_t weight;         /* in 1/256 of the member's: slow start makes it smaller; never 0 */
+};
+
+/** No candidate. */
+#define RESIL_PICK_NONE UINT32_MAX
+
+/** What the algorithms can be told; 0 = the default. Checked by the balancer's config check. */
+struct resil_picker_options {
+    uint64_t choices;     /* p2c, prequal: hosts drawn, 2 to 16; 0 = 2 */
+    uint64_t decay_ns;    /* peak EWMA: time constant, 10 ms to 10 min; 0 = 10 s */
+    uint64_t first_ns;    /* peak EWMA: latency of an endpoint never heard of; 0 = 30 ms */
+    uint64_t ring_min;    /* ring: entries at least, 1 to 8388608; 0 = 1024 */
+    uint64_t ring_max;    /* ring: entries at most, ring_min to 8388608; 0 = 65536 */
+    uint64_t maglev_size; /* maglev: a prime, at most 5000011; 0 = 65537, 655373 above 655 */
+    uint64_t bounded_pct; /* bounded load: 101 to 1000; 0 = 125 */
+    uint64_t hot_pct;     /* prequal: quantile of requests in flight, 1 to 100; 0 = 84 */
+    uint64_t probe_ns;    /* prequal: the age at which a probe's answer is dropped; 0 = 1 s */
+    const void *user;     /* for a picker of the program's own; borrowed */
+};
+
+/** A set of endpoints among which a picker chooses. Immutable. */
+struct resil_pool {
+    const struct resil_candidate *candidates;
+    const struct resil_member *members;
+    const uint32_t *candidate_of; /* by member: index of its candidate, or RESIL_PICK_NONE */
+    uint32_t count;               /* candidates, at least 1 when a picker is asked */
+    uint32_t member_count;
+    uint64_t weight; /* sum over the candidates, in 1/256 */
+    const void *table;
+    struct resil_picker_options options; /* with the defaults filled in */
+    struct resil__turns *turns_;
+    struct resil__probes *probes_;
+};
+
+/** One pick on its way. */
+struct resil_pick_context {
+    uint64_t key;             /* what a hash goes by; 0 = none: choose at random */
+    uint64_t now_ns;          /* the time as told */
+    const uint64_t *excluded; /* ids that must not be picked */
+    size_t excluded_count;
+    uint64_t random_; /* state of the generator */
+    uint32_t stripe_; /* which of the pool's counters is this thread's */
+};
+
+/** build makes its table from the members: once per list, not per change of health. Such a picker
+    walks on where candidate_of says RESIL_PICK_NONE. */
+#define RESIL_PICKER_MEMBERS 1u
+
+/** pick looks at the excluded ids itself (resil_pick_allowed) and answers RESIL_PICK_NONE when
+    nobody is left; of another picker the balancer asks again. */
+#define RESIL_PICKER_EXCLUDES 2u
+
+/** Needs the moving latency of its endpoints. */
+#define RESIL_PICKER_LATENCY 4u
+
+/** Chooses by key: a retry keeps its host unless told otherwise. */
+#define RESIL_PICKER_KEYED 8u
+
+/** The library's own: pick has already raised in_flight_ of the candidate it answers with, and of
+    its stripe. */
+#define RESIL_PICKER_CLAIMS_ 16u
+
+/** A picker's table. Static and constant. */
+struct resil_picker {
+    size_t size;      /* sizeof(struct resil_picker) */
+    const char *name; /* for logs; a static string */
+    uint32_t flags;   /* RESIL_PICKER_... */
+
+    /** Bytes of table (and of scratch inside of it) that build needs for this pool, whoever of its
+        members are candidates. NULL = none. candidates is not to be read. */
+    size_t (*table_size)(const struct resil_pool *pool);
+
+    /** Fills pool->table's memory, handed in writable; aligned to 64. pool->table is not set. */
+    void (*build)(const struct resil_pool *pool, void *table);
+
+    /** The index of a candidate, below pool->count, or RESIL_PICK_NONE. Any number of threads at
+        once. A program's own function may not call the balancer. */
+    uint32_t (*pick)(const struct resil_pool *pool, struct resil_pick_context *context);
+};
+
+RESIL_END_DECLS
+
+#endif
