@@ -29,7 +29,7 @@ struct resil_load {
     uint64_t ewma_;       /* moving latency and its stamp */
     uint64_t counts_;     /* reports of this interval << 32 | bad ones */
     uint64_t latency_ns_; /* sum over the reports of this interval */
-    uint64_t streak_;     /* consecutive bad reports: local origin << 32 | the endpoint's */
+    uint64_t streak_;     /* results in a row that were not good */
     char pad_[24];
 };
 

@@ -30,7 +30,8 @@ RESIL_BEGIN_DECLS
     X(RESIL_EDEADLINE, -103, "refused: the deadline leaves no time")                               \
     X(RESIL_EEXHAUSTED, -104, "refused: all attempts are used up")                                 \
     X(RESIL_EBUDGET, -105, "refused: the retry budget is empty")                                   \
-    X(RESIL_ECANCELLED, -106, "cancelled by the caller")
+    X(RESIL_ECANCELLED, -106, "cancelled by the caller")                                           \
+    X(RESIL_EUNAVAILABLE, -107, "refused: no endpoint may be picked")
 
 enum resil_status {
 #define RESIL_STATUS_ENUM(name, value, text) name = (value),

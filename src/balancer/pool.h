@@ -21,6 +21,12 @@ struct resil__turns {
     } stripes[RESIL__STRIPES];
 };
 
+/** Three counts in resil_load.streak_, each up to MAX: bad, never sent, refused by the endpoint. */
+#define RESIL__STREAK_BAD    0
+#define RESIL__STREAK_LOCAL  21
+#define RESIL__STREAK_PUSHED 42
+#define RESIL__STREAK_MAX    UINT64_C(0x1fffff)
+
 /** 64 random bits of this pick. */
 static inline uint64_t resil__pick_random(struct resil_pick_context *context)
 {
@@ -55,11 +61,14 @@ static inline uint64_t resil__load_in_flight(const struct resil_load *load)
     return resil__load_relaxed(&load->in_flight_);
 }
 
-/** Consecutive bad reports of the endpoint's own making: what keeps a host that fails fast from
-    looking idle. */
+/** Results in a row that were not good, whatever was the matter: what keeps a host that fails fast
+    from looking idle. */
 static inline uint64_t resil__load_streak(const struct resil_load *load)
 {
-    return (uint32_t)resil__load_relaxed(&load->streak_);
+    uint64_t streak = resil__load_relaxed(&load->streak_);
+
+    return (streak & RESIL__STREAK_MAX) + (streak >> RESIL__STREAK_LOCAL & RESIL__STREAK_MAX) +
+           (streak >> RESIL__STREAK_PUSHED & RESIL__STREAK_MAX);
 }
 
 #endif

@@ -18,7 +18,8 @@
  *   resil__load_seq        resil__store_seq      resil__sub_seq        sequentially consistent: for
  *                          the one pattern that needs it, write mine and then read yours
  *
- * Suffix 32: the same for uint32_t.
+ * Suffix 32: the same for uint32_t. resil__load_ptr_acquire and resil__store_ptr_release take the
+ * address of a pointer of any type.
  */
 
 #include <stdbool.h>
@@ -91,5 +92,8 @@ RESIL__ATOMIC_OPS(, uint64_t)
 RESIL__ATOMIC_OPS(32, uint32_t)
 
 #undef RESIL__ATOMIC_OPS
+
+#define resil__load_ptr_acquire(pointer)         __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
+#define resil__store_ptr_release(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
 
 #endif

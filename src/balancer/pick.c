@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * A pick: one section, in which the view can't go away, and one addition to the host's calls in
+ * flight, which keeps the host when the section is left.
+ */
+#include "balancer/pick.h"
+
+#include "base/compiler.h"
+
+/* How often a picker that knows nothing of exclusion is asked before everybody is looked at. */
+#define TRIES 8
+
+/* Where a way through the view has come to. */
+struct way {
+    const struct resil__view *view;
+    const struct resil_pick_request *request;
+    struct resil_pick_context context;
+    const struct resil__tier *tier;
+    uint32_t pool;
+    uint32_t candidate; /* RESIL_PICK_NONE: nobody yet */
+};
+
+/* One of the candidates that are not excluded, by weight. */
+static uint32_t pick_rest(const struct resil_pool *pool, struct resil_pick_context *context)
+{
+    uint64_t weight = 0;
+    uint64_t draw;
+
+    for (uint32_t i = 0; i < pool->count; i++)
+        if (resil__pick_allowed(pool, context, i))
+            weight += pool->candidates[i].weight;
+    draw = resil__random_below(resil__pick_random(context), weight);
+    for (uint32_t i = 0; i < pool->count; i++) {
+        if (!resil__pick_allowed(pool, context, i))
+            continue;
+        if (draw < pool->candidates[i].weight)
+            return i;
+        draw -= pool->candidates[i].weight;
+    }
+    return RESIL_PICK_NONE;
+}
+
+static uint32_t from_pool(const struct resil__view *view, uint32_t number,
+                          struct resil_pick_context *context)
+{
+    const struct resil_pool *pool;
+    uint32_t candidate = RESIL_PICK_NONE;
+
+    if (number == RESIL__NO_POOL)
+        return RESIL_PICK_NONE;
+    pool = &view->pools[number];
+    if (pool->count == 0)
+        return RESIL_PICK_NONE;
+    candidate = view->picker->pick(pool, context);
+    if ((context->excluded_count == 0 && candidate < pool->count) ||
+        (view->picker->flags & RESIL_PICKER_EXCLUDES) != 0)
+        return candidate;
+    for (int i = 1; i < TRIES && candidate < pool->count; i++) {
+        if (resil__pick_allowed(pool, context, candidate))
+            return candidate;
+        candidate = view->picker->pick(pool, context);
+    }
+    if (candidate < pool->count && resil__pick_allowed(pool, context, candidate))
+        return candidate;
+    return pick_rest(pool, context);
+}
+
+/* Decisions on the way to a pool follow the key where the picker does, so that a key keeps its
+   way. */
+static uint64_t draw_below(struct way *way, uint64_t bound, uint64_t salt)
+{
+    if (way->context.key != 0 && (way->view->picker->flags & RESIL_PICKER_KEYED) != 0)
+        return resil__random_below(resil__mix(way->context.key + salt), bound);
+    return resil__random_below(resil__pick_random(&way->context), bound);
+}
+
+static bool from_tier(struct way *way, const struct resil__tier *tier)
+{
+    size_t side = 0;
+
+    if (tier->panic && way->request->no_panic)
+        return false;
+    if (tier->pool[1] != RESIL__NO_POOL && draw_below(way, 10000, 1) >= tier->local_bp)
+        side = 1;
+    way->tier = tier;
+    for (size_t i = 0; i < 2 && way->candidate == RESIL_PICK_NONE; i++) {
+        way->pool = tier->pool[side ^ i];
+        way->candidate = from_pool(way->view, way->pool, &way->context);
+    }
+    return way->candidate != RESIL_PICK_NONE;
+}
+
+static bool from_slice(struct way *way, const struct resil__slice *slice)
+{
+    uint64_t draw;
+    uint32_t first = 0;
+
+    if (slice->count == 0)
+        return false;
+    if (slice->count > 1) {
+        draw = draw_below(way, 100, 2);
+        while (first + 1 < slice->count && draw >= slice->tiers[first].upto)
+            first++;
+    }
+    if (from_tier(way, &slice->tiers[first]))
+        return true;
+    for (uint32_t t = 0; t < slice->count; t++)
+        if (t != first && from_tier(way, &slice->tiers[t]))
+            return true;
+    return false;
+}
+
+/* The version that the canary's share says, then the other. */
+static bool from_subset(struct way *way, const struct resil__balancer *lb, uint64_t subset)
+{
+    const struct resil__slice *slices = &way->view->slices[subset * 2];
+    size_t arm = 0;
+
+    if (way->view->list->canary) {
+        bool by_key = way->context.key != 0 && !way->view->by_chance;
+        uint64_t draw = by_key ? way->context.key : resil__pick_random(&way->context);
+
+        arm = resil__canary_choose(way->view->salt, resil__load_relaxed32(&lb->canary_bp), draw);
+    }
+    return from_slice(way, &slices[arm]) ||
+           (way->view->list->canary && from_slice(way, &slices[arm ^ 1]));
+}
+
+static bool find_way(struct way *way, const struct resil__balancer *lb)
+{
+    uint64_t subset = way->request->subset;
+
+    if (from_subset(way, lb, subset))
+        return true;
+    return subset != 0 && (way->view->list->fallbacks >> subset & 1) != 0 &&
+           from_subset(way, lb, 0);
+}
+
+static void fill(struct resil_pick *pick, const struct resil__host *host, void *user)
+{
+    *pick = (struct resil_pick){
+        .id = host->id,
+        .address = host->address,
+        .user = user,
+        .state = host->state,
+        .host_ = (void *)(uintptr_t)host,
+    };
+}
+
+static bool pick_sticky(const struct resil__view *view, const struct resil_pick_request *request,
+                        const struct resil_pick_context *context, struct resil_pick *pick)
+{
+    uint32_t place = resil__find_id(view->list, request->sticky);
+    struct resil__entry *entry;
+
+    if (place == UINT32_MAX || view->sticky[place] == 0 ||
+        resil__pick_excluded(context, request->sticky))
+        return false;
+    entry = &view->list->entries[place];
+    (void)resil__add_relaxed(&entry->host->load.in_flight_, 1);
+    fill(pick, entry->host, entry->given.user);
+    pick->priority = (uint8_t)entry->given.priority;
+    pick->canary = entry->canary;
+    return true;
+}
+
+static void take(struct way *way, struct resil_pick *pick)
+{
+    const struct resil_pool *pool = &way->view->pools[way->pool];
+    const struct resil_candidate *candidate = &pool->candidates[way->candidate];
+    const struct resil_member *member = &pool->members[candidate->member];
+
+    fill(pick, (const struct resil__host *)(const void *)candidate->load, member->user);
+    if ((way->view->picker->flags & RESIL_PICKER_CLAIMS_) != 0)
+        pick->claim_ = &pool->turns_->stripes[way->context.stripe_].in_flight;
+    else
+        (void)resil__add_relaxed(&candidate->load->in_flight_, 1);
+}
+
+/* Everything but the short way. */
+static RESIL__NOINLINE int pick_slowly(struct way *way, const struct resil__balancer *lb,
+                                       struct resil_pick *pick)
+{
+    const struct resil__view *view = way->view;
+    const struct resil_pick_request *request = way->request;
+
+    if (request->subset * 2 >= view->list->slice_count)
+        return RESIL_EINVAL;
+    if (request->sticky != 0 && pick_sticky(view, request, &way->context, pick))
+        return RESIL_OK;
+    if (view->admit_bp < 10000 &&
+        resil__random_below(resil__pick_random(&way->context), 10000) >= view->admit_bp)
+        return RESIL_EUNAVAILABLE;
+    if (!find_way(way, lb)) {
+        if (way->context.excluded_count == 0 || request->no_reuse)
+            return RESIL_EUNAVAILABLE;
+        way->context.excluded_count = 0;
+        if (!find_way(way, lb))
+            return RESIL_EUNAVAILABLE;
+    }
+    take(way, pick);
+    pick->priority = way->tier->priority;
+    pick->panic = way->tier->panic;
+    pick->canary =
+        view->list->entries[view->pools[way->pool].members[view->pools[way->pool]
+                                                               .candidates[way->candidate]
+                                                               .member]
+                                .place_]
+            .canary;
+    pick->reused = way->context.excluded_count != request->excluded_count;
+    return RESIL_OK;
+}
+
+/* One pool, nobody excluded, nothing to decide: what most picks are. */
+static int pick_in(struct way *way, const struct resil__balancer *lb, struct resil_pick *pick)
+{
+    const struct resil__view *view = way->view;
+
+    if (view == NULL)
+        return RESIL_EUNAVAILABLE;
+    if (!view->single || way->request->excluded_count != 0 || way->request->sticky != 0 ||
+        way->request->subset != 0)
+        return pick_slowly(way, lb, pick);
+    way->pool = 0;
+    way->candidate = view->picker->pick(&view->pools[0], &way->context);
+    if (way->candidate >= view->pools[0].count)
+        return RESIL_EUNAVAILABLE;
+    take(way, pick);
+    pick->priority = view->slices[0].tiers[0].priority;
+    return RESIL_OK;
+}
+
+/* A program's own picker may take its time: it runs outside of the section, on a view that is
+   pinned. */
+static RESIL__NOINLINE int pick_pinned(struct resil__reader *reader, struct way *way,
+                                       const struct resil__balancer *lb, struct resil_pick *pick)
+{
+    struct resil__view *view = (struct resil__view *)(uintptr_t)way->view;
+    int rc;
+
+    (void)resil__add(&view->pins, 1);
+    resil__epoch_leave(reader);
+    rc = pick_in(way, lb, pick);
+    (void)resil__sub(&view->pins, 1);
+    return rc;
+}
+
+int resil__lb_pick(struct resil__balancer *lb, const struct resil_pick_request *request,
+                   uint64_t now_ns, struct resil_pick *pick)
+{
+    static const struct resil_pick_request nothing;
+    struct resil__reader *reader = resil__epoch_enter();
+    struct way way;
+    int rc;
+
+    way.view = resil__load_ptr_acquire(&lb->view);
+    way.request = request != NULL ? request : &nothing;
+    way.context.key = way.request->key;
+    way.context.now_ns = now_ns;
+    way.context.excluded = way.request->excluded;
+    way.context.excluded_count = resil__min(way.request->excluded_count, RESIL__EXCLUDED);
+    way.context.random_ = way.request->random != 0
+                              ? way.request->random
+                              : resil__random_next(resil__reader_random(reader)) ^ lb->seed;
+    way.context.stripe_ = resil__reader_number(reader) % RESIL__STRIPES;
+    way.candidate = RESIL_PICK_NONE;
+    if (way.view != NULL && way.view->pinned)
+        return pick_pinned(reader, &way, lb, pick);
+    rc = pick_in(&way, lb, pick);
+    resil__epoch_leave(reader);
+    return rc;
+}
+
+int resil_balancer_pick(struct resil_balancer *lb, const struct resil_pick_request *request,
+                        uint64_t now_ns, struct resil_pick *pick)
+{
+    if (lb == NULL || pick == NULL)
+        return RESIL_EINVAL;
+    *pick = (struct resil_pick){.host_ = NULL};
+    return resil__lb_pick(resil__balancer(lb), request, now_ns, pick);
+}
