@@ -4,6 +4,7 @@
 
 /* Everything. Each header can also be included alone. */
 
+#include <resil/allocator.h>
 #include <resil/attempt.h>
 #include <resil/backoff.h>
 #include <resil/breaker.h>

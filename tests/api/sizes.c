@@ -12,6 +12,7 @@
 #define PIN(type, size)                                                                            \
     _Static_assert(sizeof(struct type) == (size), "the size of struct " #type " is ABI")
 
+PIN(resil_allocator, 32);
 PIN(resil_env, 48);
 PIN(resil_request, 56);
 PIN(resil_attempt, 64);
