@@ -58,13 +58,15 @@ struct resil_candidate {
 struct resil_picker_options {
     uint64_t choices;     /* p2c, prequal: hosts drawn, 2 to 16; 0 = 2 */
     uint64_t decay_ns;    /* peak EWMA: time constant, 10 ms to 10 min; 0 = 10 s */
-    uint64_t first_ns;    /* peak EWMA: latency of an endpoint never heard of; 0 = 30 ms */
+    uint64_t first_ns;    /* peak EWMA: latency of one never heard of, 1 us to 10 min; 0 = 30 ms */
     uint64_t ring_min;    /* ring: entries at least, 1 to 8388608; 0 = 1024 */
-    uint64_t ring_max;    /* ring: entries at most, ring_min to 8388608; 0 = 65536 */
-    uint64_t maglev_size; /* maglev: a prime, at most 5000011; 0 = 65537, 655373 above 655 */
+    uint64_t ring_max;    /* ring: entries at most, ring_min to 8388608; 0 = 65536; where only one
+                             of the two is given, it moves the other's default */
+    uint64_t maglev_size; /* maglev: a prime, at most 5000011; 0, or below the number of members =
+                             65537; 655373 above 655 members; 5000011 above 655373 */
     uint64_t bounded_pct; /* bounded load: 101 to 1000; 0 = 125 */
     uint64_t hot_pct;     /* prequal: quantile of requests in flight, 1 to 100; 0 = 84 */
-    uint64_t probe_ns;    /* prequal: the age at which a probe's answer is dropped; 0 = 1 s */
+    uint64_t probe_ns;    /* prequal: age at which an answer is dropped, 1 ms to 10 min; 0 = 1 s */
     const void *user;     /* for a picker of the program's own; borrowed */
 };
 
@@ -127,6 +129,96 @@ struct resil_picker {
         once. A program's own function may not call the balancer. */
     uint32_t (*pick)(const struct resil_pool *pool, struct resil_pick_context *context);
 };
+
+/*
+ * The pickers that go by key. The key has to be a hash (resil_hash64), for it is taken as it is;
+ * the same key gets the same endpoint as long as that is a candidate, from every client that has
+ * the same addresses and weights, in whatever order. A candidate that is lost moves the keys that
+ * it had and no others, and when it is back has them again: tables are built over the members, ill
+ * or well, and whoever can't be picked is walked past. Without a key the choice is a random one, by
+ * weight.
+ *
+ *     picker         a pick      table           when the list changes by one of n
+ *     ring_hash      1 step      ring_max * 16 B 1 / n of the keys move, and some by rounding
+ *     maglev         1 step      M * 2 B         about 2 / n; shares are even to 1 % at M > 100 n
+ *     rendezvous     O(n)        none            1 / n: never more than must
+ *     bounded_load   some steps  as ring_hash    1 / n, and what overflows
+ *
+ * All are static, never fail, and may be called and used by any number of threads at once.
+ */
+
+/**
+ * Consistent hashing over a ring of points, as many for each member as its weight asks for.
+ *
+ * The points are those of Envoy and gRPC (XXH64 of "address_0", "address_1", ...), so that their
+ * clients and ours agree. A member much lighter than the rest may have none where ring_max is too
+ * small for the range of weights: then it only gets keys when few others are candidates.
+ *
+ * @return the picker; options read: ring_min, ring_max.
+ *
+ * Threads:   may run concurrently with everything.
+ * Progress:  wait-free; a pick takes at most 256 steps, and then O(n). Atomics: none. Syscalls:
+ *            none.
+ * Signals:   async-signal-safe: yes.
+ * Ownership: a static table.
+ * Since:     0.1
+ */
+RESIL_API const struct resil_picker *resil_picker_ring_hash(void);
+
+/**
+ * Consistent hashing by Google's Maglev: one table look-up a pick, shares more even than a ring's,
+ * at the price of a few more keys that move when the list itself changes.
+ *
+ * The table is that of Envoy for the same addresses, weights and size.
+ *
+ * @return the picker; options read: maglev_size.
+ *
+ * Threads:   may run concurrently with everything.
+ * Progress:  wait-free; a pick takes at most 16 steps, and then O(n). Atomics: none. Syscalls:
+ *            none.
+ * Signals:   async-signal-safe: yes.
+ * Ownership: a static table.
+ * Since:     0.1
+ */
+RESIL_API const struct resil_picker *resil_picker_maglev(void);
+
+/**
+ * Highest random weight: every candidate draws a number for the key, the best one has it. No table,
+ * shares exact to the weight, and no key moves but those that have to: for small pools.
+ *
+ * It goes by the weights of the candidates, so that slow start gives an endpoint its keys little by
+ * little.
+ *
+ * @return the picker; no options.
+ *
+ * Threads:   may run concurrently with everything.
+ * Progress:  wait-free, O(n) a pick. Atomics: none. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Ownership: a static table.
+ * Since:     0.1
+ */
+RESIL_API const struct resil_picker *resil_picker_rendezvous(void);
+
+/**
+ * ring_hash with a bound: no endpoint has more than bounded_pct percent of its fair share of the
+ * calls in flight, rounded up; what is too much for it goes to the next ones clockwise.
+ *
+ * The bound is ceil(bounded_pct / 100 * T * w / W): T the calls in flight of the pool and this one,
+ * w and W the weights of the endpoint and of the candidates. It holds at every pick, under any
+ * interleaving, for the T that the pick has read. Where nobody within reach has room (the rest
+ * excluded, or busy for other pools), the relatively least loaded is picked, and the bound is
+ * that of those who are left, with T at least what they hold and one.
+ *
+ * @return the picker; options read: ring_min, ring_max, bounded_pct.
+ *
+ * Threads:   may run concurrently with everything.
+ * Progress:  lock-free: an endpoint is claimed by compare-and-swap. Atomics: 2 RMW a pick.
+ *            Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Ownership: a static table.
+ * Since:     0.1
+ */
+RESIL_API const struct resil_picker *resil_picker_bounded_load(void);
 
 RESIL_END_DECLS
 

@@ -16,6 +16,7 @@
 #include <resil/endpoint.h>
 #include <resil/env.h>
 #include <resil/fallback.h>
+#include <resil/hash.h>
 #include <resil/hedge.h>
 #include <resil/limiter.h>
 #include <resil/log.h>

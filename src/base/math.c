@@ -41,13 +41,6 @@ uint64_t resil__mul_div_portable(uint64_t a, uint64_t b, uint64_t divisor)
 
 __extension__ typedef unsigned __int128 wide_uint;
 
-struct resil__wide resil__mul_wide(uint64_t a, uint64_t b)
-{
-    wide_uint product = (wide_uint)a * b;
-
-    return (struct resil__wide){.high = (uint64_t)(product >> 64), .low = (uint64_t)product};
-}
-
 uint64_t resil__mul_div(uint64_t a, uint64_t b, uint64_t divisor)
 {
     wide_uint product = (wide_uint)a * b;
@@ -58,11 +51,6 @@ uint64_t resil__mul_div(uint64_t a, uint64_t b, uint64_t divisor)
 }
 
 #else
-
-struct resil__wide resil__mul_wide(uint64_t a, uint64_t b)
-{
-    return resil__mul_wide_portable(a, b);
-}
 
 uint64_t resil__mul_div(uint64_t a, uint64_t b, uint64_t divisor)
 {

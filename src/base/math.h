@@ -42,18 +42,27 @@ struct resil__wide {
     uint64_t low;
 };
 
+/** The portable twins of what follows, compared with it in a test; used where the compiler has no
+    128-bit integer. */
+struct resil__wide resil__mul_wide_portable(uint64_t a, uint64_t b);
+uint64_t resil__mul_div_portable(uint64_t a, uint64_t b, uint64_t divisor);
+
 /** a * b without loss. */
-struct resil__wide resil__mul_wide(uint64_t a, uint64_t b);
+static inline struct resil__wide resil__mul_wide(uint64_t a, uint64_t b)
+{
+#ifdef __SIZEOF_INT128__
+    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (struct resil__wide){.high = (uint64_t)(product >> 64), .low = (uint64_t)product};
+#else
+    return resil__mul_wide_portable(a, b);
+#endif
+}
 
 /** floor(a * b / divisor) with a 128-bit middle; UINT64_MAX when it doesn't fit or divisor is 0. */
 uint64_t resil__mul_div(uint64_t a, uint64_t b, uint64_t divisor);
 
 /** ceil(a * b / divisor); UINT64_MAX when it doesn't fit or divisor is 0. */
 uint64_t resil__mul_div_up(uint64_t a, uint64_t b, uint64_t divisor);
-
-/** The portable twins, compared with the above in a test; used where the compiler has no 128-bit
-    integer. */
-struct resil__wide resil__mul_wide_portable(uint64_t a, uint64_t b);
-uint64_t resil__mul_div_portable(uint64_t a, uint64_t b, uint64_t divisor);
 
 #endif
