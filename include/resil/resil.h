@@ -11,6 +11,7 @@
 #include <resil/budget.h>
 #include <resil/bulkhead.h>
 #include <resil/call.h>
+#include <resil/canary.h>
 #include <resil/chain.h>
 #include <resil/common.h>
 #include <resil/endpoint.h>
@@ -21,13 +22,16 @@
 #include <resil/limiter.h>
 #include <resil/log.h>
 #include <resil/outcome.h>
+#include <resil/outlier.h>
 #include <resil/pacer.h>
 #include <resil/permit.h>
 #include <resil/picker.h>
 #include <resil/policy.h>
+#include <resil/priority.h>
 #include <resil/queue.h>
 #include <resil/reservation.h>
 #include <resil/retry.h>
+#include <resil/slow_start.h>
 #include <resil/status.h>
 #include <resil/timeout.h>
 #include <resil/version.h>
