@@ -220,6 +220,132 @@ RESIL_API const struct resil_picker *resil_picker_rendezvous(void);
  */
 RESIL_API const struct resil_picker *resil_picker_bounded_load(void);
 
+/**
+ * The next of this pick's random numbers, for a picker of the program's own.
+ *
+ * Reproducible: all of them follow from the one number that the balancer drew for this pick.
+ *
+ * @param context  of this pick.
+ * @return 64 random bits, not for cryptography.
+ *
+ * Threads:   the one that picks.
+ * Progress:  wait-free. Atomics: none. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
+ */
+RESIL_API uint64_t resil_pick_random(struct resil_pick_context *context);
+
+/**
+ * Takes the next turn of the pool's counter, for a picker that goes round.
+ *
+ * Each stripe of threads has a counter of its own, from a random start: take it modulo the length of
+ * the round. It outlives lists and changes of health.
+ *
+ * @param pool     as handed to pick.
+ * @param context  of this pick.
+ * @return one more than the last time on this stripe.
+ *
+ * Threads:   any number at once.
+ * Progress:  wait-free. Atomics: 1 RMW. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
+ */
+RESIL_API uint64_t resil_pick_turn(const struct resil_pool *pool,
+                                   const struct resil_pick_context *context);
+
+/**
+ * Says whether a candidate may be picked, or is one of those excluded.
+ *
+ * A picker with RESIL_PICKER_EXCLUDES asks before it answers.
+ *
+ * @param pool       as handed to pick.
+ * @param context    of this pick.
+ * @param candidate  its index. Range: 0 to pool->count - 1.
+ * @return true when it isn't excluded.
+ *
+ * Threads:   any number at once.
+ * Progress:  wait-free, in excluded_count steps. Atomics: none. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
+ */
+RESIL_API bool resil_pick_allowed(const struct resil_pool *pool,
+                                  const struct resil_pick_context *context, uint32_t candidate);
+
+/**
+ * How many picks of an endpoint have not been reported yet.
+ *
+ * All pools that the endpoint stands in count together.
+ *
+ * @param member  of the pool handed to pick.
+ * @return the number, as of one moment during the call.
+ *
+ * Threads:   any number at once.
+ * Progress:  wait-free. Atomics: none beyond a load. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
+ */
+RESIL_API uint64_t resil_member_in_flight(const struct resil_member *member);
+
+/**
+ * The moving latency of an endpoint: its last peak, or the average since, fading while nobody asks.
+ *
+ * Kept only for a picker with RESIL_PICKER_LATENCY; of others nothing is ever heard.
+ *
+ * @param member  of the pool.
+ * @param pool    as handed to pick: decay and first latency are its options'.
+ * @param now_ns  the time as told.
+ * @return nanoseconds, at least 1,000; options.first_ns of an endpoint never heard of.
+ *
+ * Threads:   any number at once.
+ * Progress:  wait-free. Atomics: none beyond a load. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
+ */
+RESIL_API uint64_t resil_member_latency_ns(const struct resil_member *member,
+                                           const struct resil_pool *pool, uint64_t now_ns);
+
+/*
+ * The library's pickers that don't go by key. Each function returns a static constant table, and can
+ * be called by any thread at any time, in a signal handler, too. Since: 0.1. All look at the
+ * excluded ids themselves. A pick takes the same time whatever the number of candidates, but where
+ * so many are excluded that draws keep hitting them: then it looks at all.
+ */
+
+/** One after the other, in the order of the list; weights have no say. Each stripe of threads goes
+    round on its own and exactly; the whole is even to one pick a stripe. Wait-free, 1 RMW. */
+RESIL_API const struct resil_picker *resil_picker_round_robin(void);
+
+/**
+ * By weight, each endpoint's picks as far apart as can be. Weights that, divided by their greatest
+ * common divisor, add up to at most 65,536 follow the smooth weighted order exactly, pick by pick on
+ * each stripe of threads. Others (and some in slow start) follow a round of 64 slots for each
+ * candidate, 4,096 to 65,536 but never below 16 for each: everybody is within one slot of their
+ * share of it, and has one at least, for which the others pay by weight. Wait-free, 1 RMW.
+ */
+RESIL_API const struct resil_picker *resil_picker_smooth_weighted(void);
+
+/** Any, each alike. Wait-free, no RMW. */
+RESIL_API const struct resil_picker *resil_picker_random(void);
+
+/** Any, by weight, from an alias table that is exact in integers. Wait-free, no RMW. */
+RESIL_API const struct resil_picker *resil_picker_weighted_random(void);
+
+/** Of options.choices distinct ones drawn at random that with the least load: calls in flight plus
+    consecutive failures, so that one who fails fast doesn't look idle. Wait-free, no RMW. */
+RESIL_API const struct resil_picker *resil_picker_least_requests(void);
+
+/** As least_requests, by (load + 1) / weight. */
+RESIL_API const struct resil_picker *resil_picker_weighted_least_requests(void);
+
+/** Of options.choices distinct ones drawn at random that with the least latency * (calls in flight
+    + 1) / weight; the latency is that of resil_member_latency_ns. Wait-free, no RMW. */
+RESIL_API const struct resil_picker *resil_picker_peak_ewma(void);
+
+/** By what the endpoints themselves said of their load, ahead of time: among those not hot the one
+    with the least latency, else that with the fewest requests in flight (Prequal). As least_requests
+    while fewer than two answers are at hand. Wait-free, at most 3 RMW. */
+RESIL_API const struct resil_picker *resil_picker_prequal(void);
+
 RESIL_END_DECLS
 
 #endif

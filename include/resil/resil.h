@@ -7,6 +7,7 @@
 #include <resil/allocator.h>
 #include <resil/attempt.h>
 #include <resil/backoff.h>
+#include <resil/balancer.h>
 #include <resil/breaker.h>
 #include <resil/budget.h>
 #include <resil/bulkhead.h>
