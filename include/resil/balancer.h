@@ -124,7 +124,7 @@ struct resil_balancer_config {
 
 /** The state. Private; 64 bytes of it are read by every pick. Not to be moved once in use. */
 struct resil_balancer {
-    uint64_t private_[192];
+    uint64_t private_[256];
 };
 
 /** What a call wants of its endpoint. All-zero is the default. */
@@ -174,13 +174,13 @@ enum resil_endpoint_admin {
 struct resil_endpoint_snapshot {
     uint64_t id;
     uint64_t weight;
-    uint64_t weight_pct;  /* what slow start leaves of it */
-    uint64_t in_flight;   /* picks not yet reported */
-    uint64_t latency_ns;  /* moving; 0 = unknown, or the config needs none */
-    uint64_t reports;     /* that counted as good or bad, since the endpoint came */
-    uint64_t failures;    /* the bad ones of them */
-    uint64_t back_ns;     /* ejected: the end of it, a point in time */
-    uint64_t ejections;   /* in a row, as the length of the next one is computed */
+    uint64_t weight_pct; /* what slow start leaves of it */
+    uint64_t in_flight;  /* picks not yet reported */
+    uint64_t latency_ns; /* moving; 0 = unknown, or the config needs none */
+    uint64_t reports;    /* that counted as good or bad, since the endpoint came */
+    uint64_t failures;   /* the bad ones of them */
+    uint64_t back_ns;    /* ejected: the end of it, a point in time */
+    uint64_t ejections;  /* in a row, as the length of the next one is computed */
     uint8_t priority;
     bool canary;
     enum resil_endpoint_state state;
@@ -194,19 +194,19 @@ struct resil_balancer_snapshot {
     uint64_t up; /* neither ejected nor down nor set aside */
     uint64_t ejected;
     uint64_t down;
-    uint64_t aside;         /* draining or in maintenance */
-    uint64_t leaving;       /* removed from the list, their last pick not yet reported */
-    uint64_t in_flight;     /* over all of these */
-    uint64_t retired;       /* lists that a reader may still see, 0 to 16 */
-    uint64_t stalls;        /* how often an update or a view waited for such a reader */
-    uint64_t updates;       /* lists taken */
-    uint64_t duplicates;    /* lines of the last list whose address stood before */
-    uint64_t memory;        /* bytes allocated */
-    uint64_t canary_bp;     /* share of the canary in 1/10000 */
-    uint64_t events_lost;   /* events that were overwritten before somebody read them */
-    uint64_t panic;         /* bit n: priority n of all endpoints picks regardless of health */
+    uint64_t aside;       /* draining or in maintenance */
+    uint64_t leaving;     /* removed from the list, their last pick not yet reported */
+    uint64_t in_flight;   /* over all of these */
+    uint64_t retired;     /* lists that a reader may still see, 0 to 16 */
+    uint64_t stalls;      /* how often an update or a view waited for such a reader */
+    uint64_t updates;     /* lists taken */
+    uint64_t duplicates;  /* lines of the last list whose address stood before */
+    uint64_t memory;      /* bytes allocated */
+    uint64_t canary_bp;   /* share of the canary in 1/10000 */
+    uint64_t events_lost; /* events that were overwritten before somebody read them */
+    uint64_t panic;       /* bit n: priority n of all endpoints picks regardless of health */
     uint64_t load[RESIL_PRIORITIES]; /* share of each priority in percent (without the canary) */
-    bool stale;             /* an empty list was not believed */
+    bool stale;                      /* an empty list was not believed */
 };
 
 /** What happened to a balancer. */
@@ -229,8 +229,9 @@ struct resil_balancer_event {
     uint64_t id; /* of the endpoint; 0 = none */
     uint64_t value;
     enum resil_balancer_event_kind kind;
-    uint32_t reason;  /* enum resil_ejection, or enum resil_canary_event */
-    char address[96]; /* cut to fit; empty when there is none */
+    uint32_t reason;                     /* enum resil_ejection, or enum resil_canary_event */
+    char address[96];                    /* cut to fit; empty when there is none */
+    struct resil_canary_numbers numbers; /* of a canary's event */
 };
 
 /**

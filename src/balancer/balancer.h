@@ -19,6 +19,9 @@
 
 #include <resil/balancer.h>
 
+#include <resil/env.h>
+#include <resil/hash.h>
+
 #include "balancer/canary.h"
 #include "balancer/outlier.h"
 #include "balancer/picker_options.h"
@@ -61,9 +64,9 @@ struct resil__host {
     void *state;
 
     /* the writers' */
-    uint64_t back_ns;    /* ejected until then */
-    uint64_t fresh_ns;   /* slow start began; RESIL_NEVER = no slow start */
-    uint64_t reports;    /* what the sweeps have collected */
+    uint64_t back_ns;  /* ejected until then */
+    uint64_t fresh_ns; /* slow start began; RESIL_NEVER = no slow start */
+    uint64_t reports;  /* what the sweeps have collected */
     uint64_t failures;
     uint64_t dropped_by; /* serial of the first list without it */
     struct resil__host *next;
@@ -102,7 +105,7 @@ struct resil__tier {
     uint32_t zones; /* how many different ones its endpoints stand in */
 
     /* of a view */
-    uint8_t upto;      /* sum of the shares up to here, in percent */
+    uint8_t upto; /* sum of the shares up to here, in percent */
     bool panic;
     uint16_t local_bp; /* share of pool[0] in 1/10000 */
 };
@@ -123,11 +126,11 @@ struct resil__view {
     const struct resil_picker *picker;
     uint8_t *sticky; /* by place: whether a sticky request may stay */
     void **tables;   /* by pool, the writers': room for a table over candidates */
-    uint64_t salt;     /* of the canary's split */
+    uint64_t salt;   /* of the canary's split */
     bool by_chance;
     uint32_t admit_bp; /* share of calls that are let in, in 1/10000 */
     bool single;       /* one pool serves everybody */
-    bool pinned;     /* the picker is the program's: it runs on a pinned view */
+    bool pinned;       /* the picker is the program's: it runs on a pinned view */
 
     uint64_t pins; /* programs' pickers at work */
     uint32_t ticket;
@@ -180,15 +183,15 @@ struct resil__turns_of {
 struct __attribute__((may_alias)) resil__balancer {
     /* read by picks and reports */
     struct resil__view *view;
-    uint64_t next_ns;       /* when a tick is due: never more than gap_ns ahead */
+    uint64_t next_ns; /* when a tick is due: never more than gap_ns ahead */
     uint64_t gap_ns;
     uint64_t seed;
-    uint64_t decay_ns;      /* of the moving latency; 0 = not kept */
+    uint64_t decay_ns; /* of the moving latency; 0 = not kept */
     uint64_t first_ns;
-    uint32_t streak;        /* bad reports in a row that make a tick due */
+    uint32_t streak; /* bad reports in a row that make a tick due */
     uint32_t streak_local;
     uint32_t canary_bp;
-    uint32_t sums;          /* latency is summed for the sweeps */
+    uint32_t sums; /* latency is summed for the sweeps */
 
     /* the writers' */
     struct resil__lock lock;
@@ -217,11 +220,11 @@ struct __attribute__((may_alias)) resil__balancer {
     uint64_t retired_count;
     uint64_t stalls;
     uint64_t updates;
-    uint64_t sweep_ns;      /* when the next interval ends */
-    uint64_t change_ns;     /* when the view is no longer what the hosts are, by time alone */
-    uint64_t empty_ns;      /* since when the list is empty; RESIL_NEVER = it isn't */
-    uint64_t panic;         /* bits */
-    bool dirty;             /* the view is older than what it shows */
+    uint64_t sweep_ns;  /* when the next interval ends */
+    uint64_t change_ns; /* when the view is no longer what the hosts are, by time alone */
+    uint64_t empty_ns;  /* since when the list is empty; RESIL_NEVER = it isn't */
+    uint64_t panic;     /* bits */
+    bool dirty;         /* the view is older than what it shows */
     bool ready;
 };
 

@@ -46,8 +46,8 @@ static int check_tables(const struct resil_balancer_config *config, struct resil
         return resil__check_fail(why, "picker", "must have its size, a name and a pick");
     if (picker != NULL && (picker->table_size == NULL) != (picker->build == NULL))
         return resil__check_fail(why, "picker", "must have both of table_size and build, or none");
-    if (allocator != NULL && (allocator->size != sizeof *allocator ||
-                              allocator->allocate == NULL || allocator->release == NULL))
+    if (allocator != NULL && (allocator->size != sizeof *allocator || allocator->allocate == NULL ||
+                              allocator->release == NULL))
         return resil__check_fail(why, "allocator", "must have its size and both functions");
     return RESIL_OK;
 }
@@ -74,8 +74,8 @@ int resil_balancer_config_check(const struct resil_balancer_config *config, char
     if (rc == RESIL_OK)
         rc = check_subsets(config, why);
     if (rc == RESIL_OK)
-        rc = resil__check_range(why, "client_endpoints", config->client_endpoints, 1,
-                                ENDPOINTS_MAX);
+        rc =
+            resil__check_range(why, "client_endpoints", config->client_endpoints, 1, ENDPOINTS_MAX);
     if (rc == RESIL_OK)
         rc = resil__check_range(why, "client_number", config->client_number, 1, CLIENTS_MAX);
     if (rc == RESIL_OK)
@@ -97,8 +97,7 @@ void resil__lb_apply(struct resil__balancer *lb, const struct resil_balancer_con
     lb->priority = resil__priority_rules(&config->priority);
     lb->slow_start = resil__slow_start_rules(&config->slow_start);
     keeps_latency = (lb->config.picker->flags & RESIL_PICKER_LATENCY) != 0;
-    resil__picker_options_fill(&lb->config.options, 1);
-    lb->config.options.maglev_size = config->options.maglev_size; /* its default goes by the list */
+    resil__picker_options_fill(&lb->config.options);
     resil__store_relaxed(&lb->decay_ns, keeps_latency ? lb->config.options.decay_ns : 0);
     resil__store_relaxed(&lb->first_ns, lb->config.options.first_ns);
     resil__store_relaxed32(&lb->streak, (uint32_t)lb->outlier.consecutive);
@@ -136,8 +135,7 @@ int resil_balancer_init_sized(struct resil_balancer *balancer, size_t balancer_s
     resil__lb_begin_canary(lb);
     lb->seed = config->seed != 0 ? config->seed : resil_env_posix()->random(NULL);
     lb->last_random = lb->seed;
-    lb->allocator =
-        config->allocator != NULL ? config->allocator : resil_allocator_default();
+    lb->allocator = config->allocator != NULL ? config->allocator : resil_allocator_default();
     lb->empty_ns = RESIL_NEVER;
     lb->change_ns = RESIL_NEVER;
     lb->ready = true;

@@ -37,7 +37,8 @@ int resil_balancer_admin(struct resil_balancer *balancer, const char *address,
     struct resil__balancer *lb = resil__balancer(balancer);
     uint32_t place = UINT32_MAX;
 
-    if (balancer == NULL || !lb->ready || address == NULL || (unsigned)admin > RESIL_ADMIN_MAINTENANCE)
+    if (balancer == NULL || !lb->ready || address == NULL ||
+        (unsigned)admin > RESIL_ADMIN_MAINTENANCE)
         return RESIL_EINVAL;
     resil__lock(&lb->lock);
     if (lb->list != NULL)

@@ -73,7 +73,8 @@ static bool belongs(const struct sorting *sorting, uint32_t place, enum resil__s
 }
 
 /* How many members a pool would have: those with a weight, or all where nobody has one. */
-static uint32_t count_members(const struct sorting *sorting, enum resil__side side, bool *weightless)
+static uint32_t count_members(const struct sorting *sorting, enum resil__side side,
+                              bool *weightless)
 {
     uint32_t all = 0;
     uint32_t weighted = 0;
@@ -122,16 +123,13 @@ static bool fill_members(const struct sorting *sorting, struct resil__group *gro
 static struct resil_pool bare_pool(const struct resil__balancer *lb,
                                    const struct resil__group *group)
 {
-    struct resil_pool pool = {
+    return (struct resil_pool){
         .members = group->members,
         .member_count = group->count,
         .options = lb->config.options,
         .turns_ = &group->turns->turns,
         .probes_ = &group->turns->probes,
     };
-
-    resil__picker_options_fill(&pool.options, group->count);
-    return pool;
 }
 
 static bool build_table(struct resil__balancer *lb, struct resil__list *list,
@@ -240,8 +238,7 @@ static void add_slice(struct sorting *sorting, struct resil__slice *slice)
 
     for (uint32_t i = 0; i < list->count; i++) {
         const struct resil__entry *entry = &list->entries[i];
-        bool in = subset == 0 ||
-                  in_subset(&entry->given, &sorting->lb->config.subsets[subset - 1]);
+        bool in = subset == 0 || in_subset(&entry->given, &sorting->lb->config.subsets[subset - 1]);
 
         if (list->canary ? entry->canary != canary : canary)
             in = false;
@@ -256,6 +253,24 @@ static void add_slice(struct sorting *sorting, struct resil__slice *slice)
         }
 }
 
+/* Of our own pickers it is known that they don't dawdle inside of a section. */
+static bool is_ours(const struct resil_picker *picker)
+{
+    const struct resil_picker *ours[] = {
+        resil_picker_round_robin(),    resil_picker_smooth_weighted(),
+        resil_picker_random(),         resil_picker_weighted_random(),
+        resil_picker_least_requests(), resil_picker_weighted_least_requests(),
+        resil_picker_peak_ewma(),      resil_picker_prequal(),
+        resil_picker_ring_hash(),      resil_picker_maglev(),
+        resil_picker_rendezvous(),     resil_picker_bounded_load(),
+    };
+
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        if (picker == ours[i])
+            return true;
+    return false;
+}
+
 static bool make_view(struct resil__balancer *lb, struct resil__list *list,
                       struct resil__view *view, const struct resil__slice *slices)
 {
@@ -263,7 +278,7 @@ static bool make_view(struct resil__balancer *lb, struct resil__list *list,
 
     view->list = list;
     view->picker = lb->config.picker;
-    view->pinned = !resil__picker_is_ours(view->picker);
+    view->pinned = !is_ours(view->picker);
     view->pools = resil__arena_get(lb, arena, list->group_count, sizeof *view->pools);
     view->slices = resil__arena_get(lb, arena, list->slice_count, sizeof *view->slices);
     view->sticky = resil__arena_get(lb, arena, list->count, 1);
@@ -276,14 +291,11 @@ static bool make_view(struct resil__balancer *lb, struct resil__list *list,
         struct resil_pool *pool = &view->pools[g];
 
         *pool = bare_pool(lb, group);
-        pool->candidates =
-            resil__arena_get(lb, arena, group->count, sizeof *pool->candidates);
-        pool->candidate_of =
-            resil__arena_get(lb, arena, group->count, sizeof *pool->candidate_of);
+        pool->candidates = resil__arena_get(lb, arena, group->count, sizeof *pool->candidates);
+        pool->candidate_of = resil__arena_get(lb, arena, group->count, sizeof *pool->candidate_of);
         pool->table = group->table;
         if (group->table_size != 0)
-            view->tables[g] =
-                resil__arena_get(lb, arena, group->table_size, 1);
+            view->tables[g] = resil__arena_get(lb, arena, group->table_size, 1);
     }
     return !arena->failed;
 }
@@ -302,9 +314,9 @@ bool resil__list_group(struct resil__balancer *lb, struct resil__list *list)
             list->fallbacks |= 2u << i;
     slices = resil__arena_get(lb, &list->arena, list->slice_count, sizeof *slices);
     sorting.chosen = resil__arena_get(lb, &list->arena, list->count, 1);
-    list->groups = resil__arena_get(
-        lb, &list->arena, list->slice_count * (size_t)__builtin_popcount(priorities) * 2,
-        sizeof *list->groups);
+    list->groups = resil__arena_get(lb, &list->arena,
+                                    list->slice_count * (size_t)__builtin_popcount(priorities) * 2,
+                                    sizeof *list->groups);
     if (list->arena.failed)
         return false;
     for (uint32_t s = 0; s < list->slice_count && !list->arena.failed; s++) {

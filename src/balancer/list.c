@@ -24,8 +24,7 @@ static struct resil__host *still_leaving(struct resil__balancer *lb, const char 
 
 /* Whether a host is new is seen by its place: UINT32_MAX until the list is published. */
 static struct resil__host *host_for(struct resil__balancer *lb,
-                                    const struct resil_endpoint *endpoint, uint64_t now_ns,
-                                    int *rc)
+                                    const struct resil_endpoint *endpoint, uint64_t now_ns, int *rc)
 {
     struct resil__host *host = NULL;
     uint32_t place = UINT32_MAX;
@@ -113,25 +112,25 @@ static void forget(struct resil__balancer *lb, struct resil__list *list)
     resil__list_free(lb, list);
 }
 
-/* Of all endpoints those which deterministic subsetting leaves to this client: marked in keep. */
+/* Of all endpoints those which deterministic subsetting leaves to this client. NULL = all. */
 static bool choose_mine(struct resil__balancer *lb, struct resil__list *list,
-                        const struct resil_endpoint *endpoints, size_t n, uint8_t **keep)
+                        const struct resil_endpoint *endpoints, size_t n, bool **kept)
 {
+    struct resil__subset subset = {lb->config.client_endpoints, lb->config.client_number};
     uint64_t *hashes;
     uint32_t *scratch;
 
-    *keep = NULL;
-    if (lb->config.client_endpoints == 0 || lb->config.client_endpoints >= n)
+    *kept = NULL;
+    if (subset.size == 0 || subset.size >= n)
         return true;
     hashes = resil__arena_get(lb, &list->arena, n, sizeof *hashes);
-    scratch = resil__arena_get(lb, &list->arena, n, sizeof *scratch);
-    *keep = resil__arena_get(lb, &list->arena, n, 1);
+    scratch = resil__arena_get(lb, &list->arena, n, 2 * sizeof *scratch);
+    *kept = resil__arena_get(lb, &list->arena, n, sizeof **kept);
     if (list->arena.failed)
         return false;
     for (size_t i = 0; i < n; i++)
         hashes[i] = resil_hash64(endpoints[i].address, strlen(endpoints[i].address), 0);
-    resil__subset_choose(hashes, n, lb->config.client_endpoints, lb->config.client_number, scratch,
-                         *keep);
+    (void)resil__subset(subset, hashes, (uint32_t)n, *kept, scratch, scratch + n);
     return true;
 }
 
@@ -140,18 +139,18 @@ struct resil__list *resil__list_new(struct resil__balancer *lb,
                                     uint64_t now_ns, int *rc)
 {
     struct resil__list *list = resil__lb_allocate(lb, sizeof *list);
-    uint8_t *keep;
+    bool *kept;
 
     *rc = RESIL_ENOMEM;
     if (list == NULL)
         return NULL;
-    if (!make_room(lb, list, n) || !choose_mine(lb, list, endpoints, n, &keep)) {
+    if (!make_room(lb, list, n) || !choose_mine(lb, list, endpoints, n, &kept)) {
         resil__list_free(lb, list);
         return NULL;
     }
     *rc = RESIL_OK;
     for (size_t i = 0; i < n && *rc == RESIL_OK; i++)
-        if (keep == NULL || keep[i] != 0)
+        if (kept == NULL || kept[i])
             *rc = add_entry(lb, list, &endpoints[i], now_ns);
     if (*rc == RESIL_OK && !resil__list_group(lb, list))
         *rc = RESIL_ENOMEM;

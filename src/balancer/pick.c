@@ -203,10 +203,10 @@ static RESIL__NOINLINE int pick_slowly(struct way *way, const struct resil__bala
     pick->priority = way->tier->priority;
     pick->panic = way->tier->panic;
     pick->canary =
-        view->list->entries[view->pools[way->pool].members[view->pools[way->pool]
-                                                               .candidates[way->candidate]
-                                                               .member]
-                                .place_]
+        view->list
+            ->entries[view->pools[way->pool]
+                          .members[view->pools[way->pool].candidates[way->candidate].member]
+                          .place_]
             .canary;
     pick->reused = way->context.excluded_count != request->excluded_count;
     return RESIL_OK;

@@ -7,6 +7,7 @@
  */
 #include "balancer/ewma.h"
 #include "balancer/pick.h"
+#include "base/contend.h"
 
 enum verdict {
     NEUTRAL,
@@ -59,8 +60,8 @@ static void note_bad(struct resil__balancer *lb, struct resil_load *load, enum v
 {
     if (verdict == PUSHED)
         (void)lengthen(&load->streak_, RESIL__STREAK_PUSHED);
-    else if (verdict == BAD && lengthen(&load->streak_, RESIL__STREAK_BAD) ==
-                                   resil__load_relaxed32(&lb->streak))
+    else if (verdict == BAD &&
+             lengthen(&load->streak_, RESIL__STREAK_BAD) == resil__load_relaxed32(&lb->streak))
         resil__lb_hurry(lb);
     else if (verdict == BAD_LOCAL && lengthen(&load->streak_, RESIL__STREAK_LOCAL) ==
                                          resil__load_relaxed32(&lb->streak_local))
@@ -79,8 +80,7 @@ static void note(struct resil__balancer *lb, struct resil_load *load, enum verdi
         note_bad(lb, load, verdict);
     }
     if (verdict != PUSHED)
-        (void)resil__add_relaxed(&load->counts_,
-                                 RESIL__COUNT_ONE + (verdict == GOOD ? 0 : 1));
+        (void)resil__add_relaxed(&load->counts_, RESIL__COUNT_ONE + (verdict == GOOD ? 0 : 1));
     if (verdict != PUSHED && resil__load_relaxed32(&lb->sums) != 0)
         (void)resil__add_relaxed(&load->latency_ns_, latency_ns);
     if (decay_ns == 0)

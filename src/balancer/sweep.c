@@ -16,8 +16,8 @@ static void eject(struct resil__balancer *lb, struct resil__host *host, uint8_t 
     uint64_t length_ns;
 
     host->ejections = (uint32_t)resil__ejection_raise(&lb->outlier, host->ejections);
-    length_ns = resil__ejection_ns(&lb->outlier, host->ejections,
-                                   resil__random_next(&lb->last_random));
+    length_ns =
+        resil__ejection_ns(&lb->outlier, host->ejections, resil__random_next(&lb->last_random));
     host->ejected = true;
     host->reason = reason;
     host->back_ns = resil__add_sat(now_ns, length_ns);
@@ -61,8 +61,8 @@ bool resil__sweep_streaks(struct resil__balancer *lb, uint64_t now_ns)
         read_streaks(stat, list->entries[i].host);
         list->verdicts[i] = 0;
         if (!stat->ejected && stat->counts)
-            list->verdicts[i] = (uint8_t)resil__outlier_streak(&lb->outlier, stat->streak,
-                                                               stat->local_streak);
+            list->verdicts[i] =
+                (uint8_t)resil__outlier_streak(&lb->outlier, stat->streak, stat->local_streak);
         found = found || list->verdicts[i] != 0;
     }
     return found && list->count > 1 && execute(lb, now_ns);
@@ -86,8 +86,8 @@ static void collect(struct resil__balancer *lb, const struct resil__entry *entry
     arm->bad += stat->bad;
     arm->latency_ns += stat->latency_ns;
     if (!host->ejected && host->ejections != 0)
-        host->ejections = (uint32_t)resil__ejection_decay(&lb->outlier, host->ejections,
-                                                          lb->outlier.interval_ns);
+        host->ejections =
+            (uint32_t)resil__ejection_decay(&lb->outlier, host->ejections, lb->outlier.interval_ns);
 }
 
 bool resil__sweep_interval(struct resil__balancer *lb, uint64_t now_ns)

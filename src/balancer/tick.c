@@ -4,7 +4,7 @@
 #include "balancer/pick.h"
 
 /* How often slow start is looked at: so many steps in its window, but not more often than this. */
-#define SLOW_START_STEPS   20
+#define SLOW_START_STEPS    20
 #define SLOW_START_LEAST_NS RESIL_MS(10)
 
 /* When to look again for readers that were in the way, and for memory to free. */
@@ -34,15 +34,14 @@ static uint64_t next_change(struct resil__balancer *lb, uint64_t now_ns)
     uint64_t next_ns = RESIL_NEVER;
 
     for (uint32_t i = 0; lb->list != NULL && i < lb->list->count; i++)
-        next_ns =
-            resil__min(next_ns, next_of_host(lb, lb->list->entries[i].host, now_ns));
+        next_ns = resil__min(next_ns, next_of_host(lb, lb->list->entries[i].host, now_ns));
     for (size_t p = 0; p < RESIL_PRIORITIES; p++)
         if (lb->failback[p].waits)
-            next_ns = resil__min(next_ns, resil__add_sat(lb->failback[p].since_ns,
-                                                         lb->priority.failback_ns));
+            next_ns = resil__min(
+                next_ns, resil__add_sat(lb->failback[p].since_ns, lb->priority.failback_ns));
     if (lb->recovery.on)
-        next_ns = resil__min(next_ns, resil__add_sat(lb->recovery.since_ns,
-                                                     lb->priority.recovery_ns));
+        next_ns =
+            resil__min(next_ns, resil__add_sat(lb->recovery.since_ns, lb->priority.recovery_ns));
     return next_ns;
 }
 

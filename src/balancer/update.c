@@ -29,9 +29,10 @@ int resil_endpoints_check(const struct resil_endpoint *endpoints, size_t n, char
         for (size_t t = 0; t < endpoint->tag_count; t++)
             if (endpoint->tags[t] == NULL)
                 return resil__check_fail(why, "tags", "a tag must not be NULL");
-        rc = resil__check_range(why, "weight", endpoint->weight, 0, RESIL_WEIGHT_MAX);
+        rc = resil__check_required(why, "weight", endpoint->weight, 0, RESIL_WEIGHT_MAX);
         if (rc == RESIL_OK)
-            rc = resil__check_range(why, "priority", endpoint->priority, 0, RESIL_PRIORITIES - 1);
+            rc =
+                resil__check_required(why, "priority", endpoint->priority, 0, RESIL_PRIORITIES - 1);
     }
     return rc;
 }

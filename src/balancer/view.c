@@ -47,8 +47,8 @@ static uint16_t local_share(const struct resil__balancer *lb, const struct resil
                                         resil__max(1, census->total[0] + census->total[1]));
     if (callers_bp == 0)
         callers_bp = 10000 / tier->zones;
-    return (uint16_t)resil__zone_local_share(
-        census->healthy[0], census->healthy[0] + census->healthy[1], callers_bp);
+    return (uint16_t)resil__zone_local_share(census->healthy[0],
+                                             census->healthy[0] + census->healthy[1], callers_bp);
 }
 
 /* In 1/256 of the member's weight. */
@@ -58,8 +58,7 @@ static uint32_t weight_of(const struct resil__balancer *lb, const struct resil__
     uint32_t factor = 256;
 
     if (host->fresh_ns != RESIL_NEVER)
-        factor =
-            resil__slow_start_weight(&lb->slow_start, resil__sub_sat(now_ns, host->fresh_ns));
+        factor = resil__slow_start_weight(&lb->slow_start, resil__sub_sat(now_ns, host->fresh_ns));
     return (uint32_t)resil__max(1, (uint64_t)weight * factor);
 }
 
@@ -134,9 +133,9 @@ static void tell_panic(struct resil__balancer *lb, const struct resil__slice *sl
             panic |= UINT64_C(1) << slice->tiers[t].priority;
     for (uint64_t p = 0; p < RESIL_PRIORITIES; p++)
         if (((panic ^ lb->panic) >> p & 1) != 0)
-            resil__lb_event(lb, (panic >> p & 1) != 0 ? RESIL_BALANCER_PANIC
-                                                     : RESIL_BALANCER_PANIC_ENDED,
-                            NULL, 0, p, now_ns);
+            resil__lb_event(
+                lb, (panic >> p & 1) != 0 ? RESIL_BALANCER_PANIC : RESIL_BALANCER_PANIC_ENDED, NULL,
+                0, p, now_ns);
     lb->panic = panic;
 }
 
@@ -181,8 +180,7 @@ static void fill_view(struct resil__balancer *lb, struct resil__view *view, uint
     for (uint32_t i = 0; i < list->count; i++) {
         const struct resil__host *host = list->entries[i].host;
 
-        view->sticky[i] =
-            !host->ejected && !host->down && host->admin != RESIL_ADMIN_MAINTENANCE;
+        view->sticky[i] = !host->ejected && !host->down && host->admin != RESIL_ADMIN_MAINTENANCE;
     }
     view->salt = lb->canary_rules.salt;
     view->by_chance = lb->canary_rules.by_chance;

@@ -21,11 +21,13 @@
 #define RESIL__LIKELY(x)   __builtin_expect(!!(x), 1)
 #define RESIL__UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define RESIL__COLD        __attribute__((cold, noinline))
+#define RESIL__NOINLINE    __attribute__((noinline))
 #define RESIL__INLINE      static inline __attribute__((always_inline))
 #else
 #define RESIL__LIKELY(x)   (x)
 #define RESIL__UNLIKELY(x) (x)
 #define RESIL__COLD
+#define RESIL__NOINLINE
 #define RESIL__INLINE static inline
 #endif
 
