@@ -47,7 +47,7 @@ struct resil_attempt {
     uint64_t deadline_ns;      /* be done by then; RESIL_NEVER = no deadline */
     uint64_t now_ns;           /* the time as last read before the callback */
     uint64_t hint_ns;          /* out: the peer's retry-after, a span; 0 = none */
-    void *endpoint;            /* where to, when a balancer chose; else NULL */
+    void *endpoint;            /* where to: a const struct resil_pick * of a balancer; else NULL */
     uint32_t number;           /* 1 = the first run in this call, counting hedges, not fallbacks */
     uint32_t kind;             /* enum resil_attempt_kind */
     int call_rc;               /* out: the callback's own code, handed on in the report */

@@ -102,6 +102,10 @@ struct resil_balancer_config {
     uint64_t client_endpoints;
     uint64_t client_number;
 
+    /** In a chain: a retry with a key goes elsewhere, too, with a picker that goes by key [it keeps
+        its endpoint]. */
+    bool rehash_on_retry;
+
     /** How long an empty list is not believed, a span, up to 100 years: the endpoints before it
         stay. 0 = for ever; RESIL_OFF = an empty list empties the balancer at once. */
     uint64_t stale_keep_ns;
@@ -537,6 +541,28 @@ RESIL_API int resil_balancer_snapshot(struct resil_balancer *balancer,
  * Since:     0.1
  */
 RESIL_API const char *resil_endpoint_state_str(enum resil_endpoint_state state);
+
+/**
+ * Puts a balancer into a chain: each attempt picks anew, and reports its result and latency.
+ *
+ * Put it inside of the retry and the hedge. attempt->endpoint is then a `const struct resil_pick *`,
+ * valid while the attempt runs. The endpoints of the last three attempts of the same call are excluded as
+ * long as there are others; with a key and a picker that goes by key an attempt keeps its endpoint,
+ * unless config.rehash_on_retry. request->key is the pick's. The policy calls resil_balancer_tick
+ * when it is due. Where latency is needed (peak EWMA, the latency rule, a canary) a run that
+ * succeeds reads the clock twice.
+ *
+ * @param balancer  an initialised balancer. Borrowed: must outlive every chain that holds the
+ *                  policy.
+ * @return the policy, named "balancer"; 8 frame words. resil_chain_init refuses it when the balancer
+ *         isn't initialised.
+ *
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
+ */
+RESIL_API struct resil_policy resil_balancer_policy(struct resil_balancer *balancer);
 
 RESIL_END_DECLS
 

@@ -52,7 +52,7 @@ struct resil_lane_ {
 #define RESIL_CALL_WORDS_  96
 #define RESIL_LANES_WORDS_ ((RESIL_LANES_MAX - 1) * sizeof(struct resil_lane_) / 8)
 
-/** One execution of a chain, less than 1 KiB. The fields are private. Needs no initialisation
+/** One execution of a chain, 1 KiB. The fields are private. Needs no initialisation
     before begin and no fini after DONE. */
 struct resil_call {
     const struct resil_chain *chain_;
@@ -71,6 +71,7 @@ struct resil_call {
             uint64_t words_[RESIL_CALL_WORDS_ - RESIL_LANES_WORDS_];
         } hedged_;
     } u_;
+    struct resil_tried_ tried_;
 };
 
 enum resil_step_kind {

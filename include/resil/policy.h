@@ -108,9 +108,18 @@ struct resil_walk {
     bool timed;        /* out, in admit: read the clock again before SUCCESS is settled */
     bool late_success; /* a SUCCESS came after its deadline and is settled as TIMEOUT */
 
+    uint16_t tried_at_; /* bytes from here to the call's struct resil_tried_; 0 = there is none */
     uint32_t wake_word_;
     const struct resil_env *env_;
     uint64_t seed_;
+};
+
+/** Private: the endpoints that balancers chose for earlier attempts of this call, in any of its
+    lanes: the last ones. */
+#define RESIL_TRIED_MAX_ 3
+struct resil_tried_ {
+    uint64_t count; /* of all; the n-th is at n % RESIL_TRIED_MAX_ */
+    uint64_t ids[RESIL_TRIED_MAX_];
 };
 
 /** A policy function. Returns an enum resil_verdict or, from admit and resume, a refusal. */

@@ -191,7 +191,8 @@ struct __attribute__((may_alias)) resil__balancer {
     uint32_t streak; /* bad reports in a row that make a tick due */
     uint32_t streak_local;
     uint32_t canary_bp;
-    uint32_t sums; /* latency is summed for the sweeps */
+    uint32_t sums;  /* latency is summed for the sweeps */
+    uint32_t keyed; /* a retry with a key keeps its endpoint */
 
     /* the writers' */
     struct resil__lock lock;

@@ -104,6 +104,8 @@ void resil__lb_apply(struct resil__balancer *lb, const struct resil_balancer_con
     resil__store_relaxed32(&lb->streak_local, (uint32_t)lb->outlier.consecutive_local);
     resil__store_relaxed32(&lb->sums,
                            lb->outlier.latency_pct != 0 || config->canary.version != NULL);
+    resil__store_relaxed32(&lb->keyed, (lb->config.picker->flags & RESIL_PICKER_KEYED) != 0 &&
+                                           !config->rehash_on_retry);
     resil__store_relaxed(&lb->gap_ns, lb->outlier.interval_ns);
 }
 
@@ -135,6 +137,8 @@ int resil_balancer_init_sized(struct resil_balancer *balancer, size_t balancer_s
     resil__lb_begin_canary(lb);
     lb->seed = config->seed != 0 ? config->seed : resil_env_posix()->random(NULL);
     lb->last_random = lb->seed;
+    /* Ids of two balancers in one chain must differ. */
+    lb->last_id = resil__mix(lb->seed ^ (uint64_t)(uintptr_t)lb) & ~UINT64_C(0xffffffff);
     lb->allocator = config->allocator != NULL ? config->allocator : resil_allocator_default();
     lb->empty_ns = RESIL_NEVER;
     lb->change_ns = RESIL_NEVER;

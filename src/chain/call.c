@@ -26,6 +26,7 @@ int resil_call_begin_sized(struct resil_call *call, size_t call_size,
     call->forked_ = 0;
     call->cancelled_ = 0;
     resil__walk_begin(&call->lane_.walk, request, NULL, random | 1, now_ns);
+    resil__tried_begin(call);
     resil__lane_begin(&call->lane_, 0);
     return RESIL_OK;
 }

@@ -88,6 +88,8 @@ void resil__fork_spawn(struct resil_call *call)
                       resil__mix(resil_walk_random(&call->lane_.walk)) | 1, trunk->now_ns);
     lane->walk.attempt.deadline_ns = call->trunk_deadline_ns_;
     lane->walk.attempt.number = call->attempts_ + 1;
+    lane->walk.attempt.endpoint = trunk->attempt.endpoint;
+    resil__lane_tried(call, lane);
     resil__lane_begin(lane, call->chain_->hedge_ + 1);
     call->forked_ = index + 1;
 }

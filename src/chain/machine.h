@@ -124,6 +124,18 @@ RESIL__INLINE int resil__walk(const struct resil_hop_ **at, uint64_t *frames,
     return verdict;
 }
 
+/** Lets a lane's policies find what was tried in any lane. */
+RESIL__INLINE void resil__lane_tried(struct resil_call *call, struct resil_lane_ *lane)
+{
+    lane->walk.tried_at_ = (uint16_t)((char *)&call->tried_ - (char *)&lane->walk);
+}
+
+RESIL__INLINE void resil__tried_begin(struct resil_call *call)
+{
+    call->tried_.count = 0;
+    resil__lane_tried(call, &call->lane_);
+}
+
 /** Sets what the first policy may read. */
 RESIL__INLINE void resil__walk_begin(struct resil_walk *walk, const struct resil_request *request,
                                      const struct resil_env *env, uint64_t seed, uint64_t now_ns)

@@ -167,6 +167,7 @@ int resil_chain_run(const struct resil_chain *chain, const struct resil_env *env
         request = &resil__request_default;
     begin_ns = request->now_ns != 0 ? request->now_ns : env->now(env->arg);
     resil__walk_begin(walk, request, env, 0, begin_ns);
+    resil__tried_begin(&call);
     frames = call.u_.words_ + chain->arena_;
 
     hop = chain->admit_;

@@ -23,7 +23,7 @@ PIN(resil_policy, 16);
 PIN(resil_chain, 1720);
 PIN(resil_report, 64);
 PIN(resil_step, 16);
-PIN(resil_call, 992);
+PIN(resil_call, 1024);
 
 /* The primitives in alphabetic order of the nouns: object, config, and what else a caller holds. */
 PIN(resil_backoff_config, 32);
