@@ -158,6 +158,19 @@ struct resil_pick {
     uint64_t *claim_;
 };
 
+/** One probe that Prequal wants: ask the endpoint how many requests it has in flight, and how long one
+    takes. Belongs to one probe; don't copy it. */
+struct resil_probe {
+    uint64_t id;
+    const char *address; /* valid until resil_balancer_probed */
+    void *user;
+
+    void *host_;
+    struct resil__probes *probes_;
+    uint32_t hot_pct_;
+    uint32_t member_;
+};
+
 /** What an endpoint is doing. */
 enum resil_endpoint_state {
     RESIL_ENDPOINT_UP = 0,
@@ -543,11 +556,47 @@ RESIL_API int resil_balancer_snapshot(struct resil_balancer *balancer,
 RESIL_API const char *resil_endpoint_state_str(enum resil_endpoint_state state);
 
 /**
+ * Tells of a probe that is due, with the picker prequal: one for each pick. Ask after picks, or now
+ * and then, until it says false. With other pickers none ever is.
+ *
+ * @param balancer  an initialised balancer.
+ * @param probe     receives the endpoint to ask. To be given to resil_balancer_probed exactly once;
+ *                  until then it counts as a call in flight.
+ * @return true; false when none is due.
+ *
+ * Threads:   see the table at the top, as pick.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
+ * Since:     0.1
+ */
+RESIL_API bool resil_balancer_probe(struct resil_balancer *balancer, struct resil_probe *probe);
+
+/**
+ * Takes the answer of a probe.
+ *
+ * @param balancer    the one that wanted it.
+ * @param probe       spent by this call.
+ * @param answered    false: no answer came; the rest isn't read.
+ * @param in_flight   requests in flight at the endpoint, by its own count.
+ * @param latency_ns  that the endpoint expects of a request now, a span.
+ * @param now_ns      the time.
+ * @return RESIL_OK; RESIL_EINVAL for NULL or a probe that is spent.
+ *
+ * Threads:   see the table at the top, as report.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
+ * Since:     0.1
+ */
+RESIL_API int resil_balancer_probed(struct resil_balancer *balancer, struct resil_probe *probe,
+                                    bool answered, uint64_t in_flight, uint64_t latency_ns,
+                                    uint64_t now_ns);
+
+/**
  * Puts a balancer into a chain: each attempt picks anew, and reports its result and latency.
  *
  * Put it inside of the retry and the hedge. attempt->endpoint is then a `const struct resil_pick *`,
- * valid while the attempt runs. The endpoints of the last three attempts of the same call are excluded as
- * long as there are others; with a key and a picker that goes by key an attempt keeps its endpoint,
+ * valid while the attempt runs. The endpoints of the last three attempts of the same call are
+ * excluded as long as there are others; with a key and a picker that goes by key an attempt keeps its endpoint,
  * unless config.rehash_on_retry. request->key is the pick's. The policy calls resil_balancer_tick
  * when it is due. Where latency is needed (peak EWMA, the latency rule, a canary) a run that
  * succeeds reads the clock twice.
