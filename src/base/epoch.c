@@ -23,7 +23,7 @@
 
 _Thread_local struct resil__epoch_thread resil__epoch_thread;
 struct resil__reader resil__epoch_shared;
-ck_epoch_t resil__epoch_global = {.epoch = 1}; /* what ck_epoch_init leaves; tests turn it on */
+ck_epoch_t resil__epoch_global = {.epoch = 1}; /* as ck_epoch_init leaves it */
 
 static uint64_t slots;    /* head of the list, a pointer: pushed by any thread */
 static uint64_t sections; /* open ones of threads without a slot */

@@ -104,6 +104,9 @@ extern _Thread_local
 /** Stands for the threads that have no slot. */
 extern __attribute__((visibility("hidden"))) struct resil__reader resil__epoch_shared;
 
+/** What ck knows: the epoch all records copy. */
+extern __attribute__((visibility("hidden"))) ck_epoch_t resil__epoch_global;
+
 /* The cold halves. */
 struct resil__reader *resil__epoch_enter_slow(void);
 void resil__epoch_leave_shared(void);
