@@ -4,7 +4,10 @@
    word. */
 #define _POSIX_C_SOURCE 200809L
 #define _GNU_SOURCE
+#include <stdlib.h>
 #include <time.h>
+
+#include <ck_epoch.h>
 
 #include "base/atomic.h"
 #include "bench.h"
@@ -68,9 +71,41 @@ static void run_call(uint64_t iterations, uint32_t thread)
         fn();
 }
 
+/* A record of each thread's own, at hand: nothing to look up. */
+static ck_epoch_t epoch;
+static ck_epoch_record_t *records;
+
+static bool setup_epoch(uint32_t threads)
+{
+    records = aligned_alloc(_Alignof(ck_epoch_record_t), threads * sizeof *records);
+    if (records == NULL)
+        return false;
+    ck_epoch_init(&epoch);
+    for (uint32_t i = 0; i < threads; i++)
+        ck_epoch_register(&epoch, &records[i], NULL);
+    return true;
+}
+
+static void run_epoch(uint64_t iterations, uint32_t thread)
+{
+    ck_epoch_record_t *record = &records[thread];
+
+    for (uint64_t i = 0; i < iterations; i++) {
+        ck_epoch_begin(record, NULL);
+        bench_keep(i);
+        (void)ck_epoch_end(record, NULL);
+    }
+}
+
+static void teardown_epoch(void)
+{
+    free(records);
+}
+
 static const struct bench rows[] = {
     {.name = "limit.xadd", .run = run_xadd},
     {.name = "limit.cas", .run = run_cas},
+    {.name = "limit.epoch", .setup = setup_epoch, .run = run_epoch, .teardown = teardown_epoch},
     {.name = "limit.call", .run = run_call},
     {.name = "limit.clock", .run = run_clock},
 #ifdef CLOCK_MONOTONIC_COARSE
