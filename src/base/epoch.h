@@ -5,11 +5,11 @@
 /*
  * Reclaiming what readers may still look at: the wrapper around ck_epoch, one for the process.
  *
- *     reader                                        writer, one at a time
- *     reader = resil__epoch_enter();                old = resil__load_relaxed(&word);
- *     thing = resil__load_acquire(&word);           resil__store_release(&word, fresh);
- *     ... look at *thing ...                        ticket = resil__epoch_retire();
- *     resil__epoch_leave(reader);                   later: if (resil__epoch_passed(ticket)) free(old)
+ *     reader                                    writer, one at a time
+ *     reader = resil__epoch_enter();            old = resil__load_relaxed(&word);
+ *     thing = resil__load_acquire(&word);       resil__store_release(&word, fresh);
+ *     ... look at *thing ...                    ticket = resil__epoch_retire();
+ *     resil__epoch_leave(reader);               later, if (resil__epoch_passed(ticket)): free(old)
  *
  * Keir Fraser, "Practical lock-freedom", University of Cambridge, 2004; the read side is that of
  * ck_epoch (Samy Al Bahra). The write side is our own: ck's either blocks behind a reader that was
@@ -26,20 +26,22 @@
  *   epoch reached E     The section copied an epoch that was made after the unlinking, so what it
  *                       loads afterwards is unlinked too. An epoch left by an earlier section of
  *                       that thread proves the same for all its later ones.
- *   else                Perhaps a section that was open at retire: not passed. Also what is seen
- *                       between "set active" and "copy the epoch", which only costs another look.
+ *   else                Perhaps a section that was open at retire: not passed. Also a section whose
+ *                       copy of the epoch is not to be seen yet, which only costs another look.
  *
- * Epochs have 32 bits and are compared by signed difference. A thread may be idle, or stay in a
- * section, for any number of retires all the same: retire pulls old records along now and then, at a
- * distance at which they still count as old, and a ticket older than RESIL__EPOCH_FAR passes by
- * active alone. (What must not happen is 2^31 retires between two instructions of a thread.)
+ * Epochs have 32 bits and are compared by signed difference. What an idle thread copied long ago
+ * must not look like one ahead when it enters again (its new copy may be seen after the loads
+ * behind it), nor that of a section that is open for ages: retire pulls old records along now and
+ * then, at a distance at which they still count as old, and a ticket older than RESIL__EPOCH_FAR
+ * passes by active alone. So both may last for any number of retires. (What must not happen is 2^31
+ * of them between two instructions of a thread.)
  *
- * Memory: one slot per thread that lives at the same time, at most; slots are given back when threads
- * end, re-used by others, and never freed. No lock: a fork never copies one. In a forked child the
- * slots of the threads it doesn't have are free.
+ * Memory: at most one slot for each thread that lived at the same time; slots are given back when
+ * threads end, used again by others, and never freed. No lock: a fork never copies one. In a forked
+ * child the slots of the threads it doesn't have are free.
  *
- * Where a thread has no slot (no memory for one, or it is ending and gave its slot back) its sections
- * are counted in one word that all such threads share; nothing passes while it isn't 0.
+ * Where a thread has no slot (no memory for one, or it is ending and gave its slot back) its
+ * sections are counted in one word that all such threads share; nothing passes while it isn't 0.
  *
  *   | may overlap | enter/leave | retire | passed |
  *   |-------------|-------------|--------|--------|

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* When a ticket passes, who holds it, and what becomes of slots. The interleavings are the model's. */
+/* When a ticket passes, who holds it, and what becomes of slots. The interleavings are the
+   model's. */
 #define _GNU_SOURCE
 #include "test.h"
 
@@ -586,28 +587,6 @@ static void thread_idle_for_ages_is_not_taken_for_one_ahead(void **state)
     }
 }
 
-/* Its record starts at the present, not at 0. */
-static void new_slot_is_not_taken_for_one_ahead(void **state)
-{
-    struct hand hands[HANDS + 8];
-    uint32_t before = resil__epoch_readers(), crew = 0, ticket;
-
-    (void)state;
-    set_epoch(UINT32_C(3) << 30);
-    for (; resil__epoch_readers() == before; crew++) {
-        assert_true(crew < HANDS + 8);
-        hire(&hands[crew]);
-        tell(&hands[crew], ORDER_ENTER);
-        tell(&hands[crew], ORDER_LEAVE);
-    }
-    ticket = resil__epoch_retire();
-    ck_pr_store_uint(&hands[crew - 1].reader->record.active, 1);
-    assert_false(resil__epoch_passed(ticket));
-    ck_pr_store_uint(&hands[crew - 1].reader->record.active, 0);
-    while (crew-- > 0)
-        tell(&hands[crew], ORDER_END);
-}
-
 static void *try_lock(void *arg)
 {
     static uint32_t yes;
@@ -667,7 +646,6 @@ int main(void)
         cmocka_unit_test(tickets_pass_across_the_wrap),
         cmocka_unit_test(section_open_for_ages_holds_everything),
         cmocka_unit_test(thread_idle_for_ages_is_not_taken_for_one_ahead),
-        cmocka_unit_test(new_slot_is_not_taken_for_one_ahead),
         cmocka_unit_test(lock_excludes_other_threads),
     };
 
