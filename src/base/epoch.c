@@ -131,10 +131,13 @@ static struct resil__reader *make(void)
 
     if (slot == NULL)
         return NULL;
-    ck_epoch_register(&resil__epoch_global, &slot->record, NULL);
-    /* Not 0, which may be ahead of the next ticket. */
-    slot->record.epoch = ck_pr_load_uint(&resil__epoch_global.epoch);
-    slot->taken = 1;
+    /* Not in ck's list of records, which serves its write side alone: so the library needs no libck
+       at run time. And the epoch is not 0, which may be ahead of the next ticket. */
+    *slot = (struct resil__reader){
+        .record = {.global = &resil__epoch_global,
+                   .epoch = ck_pr_load_uint(&resil__epoch_global.epoch)},
+        .taken = 1,
+    };
     while (!push(slot, first_slot()))
         resil__contend(&contend);
     return slot;
