@@ -111,6 +111,9 @@ static void success_rate_ejects_who_falls_out_of_the_crowd(void **state)
     stats[7].bad = 40;
     assert_int_equal(judge(HOSTS), 1);
     assert_int_equal(verdict[7], RESIL_EJECTION_SUCCESS_RATE);
+    stats[7].bad = 1000; /* more than were counted: as many as were */
+    assert_int_equal(judge(HOSTS), 1);
+    assert_int_equal(verdict[7], RESIL_EJECTION_SUCCESS_RATE);
     stats[7].total = 99;
     assert_int_equal(judge(HOSTS), 0); /* volume */
     stats[7].total = 100;

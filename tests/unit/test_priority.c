@@ -397,6 +397,12 @@ static void zone_sends_the_rest_where_there_is_room(void **state)
     assert_int_equal(shares[0], 2000);
     assert_int_equal(shares[1], 5000);
     assert_int_equal(shares[2], 3000);
+    /* half of them, so a quarter in each other zone */
+    use(&(struct resil_priority_config){.zone_callers_pct = 50});
+    assert_true(resil__zone_shares(&rules, weights, 3, 0, 10, shares));
+    assert_int_equal(shares[0], 4000);
+    assert_int_equal(shares[1], 5000);
+    assert_int_equal(shares[2], 1000);
 }
 
 static void zone_has_no_say_where_it_would_mislead(void **state)
