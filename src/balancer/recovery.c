@@ -31,6 +31,7 @@ uint32_t resil__failback(const struct resil__priority_rules *rules, struct resil
         state->least_pct = health_pct;
     if (waited_ns(&state->since_ns, now_ns) >= rules->failback_ns) {
         state->used_pct = state->least_pct;
+        state->waits = health_pct > state->used_pct;
         state->since_ns = now_ns;
         state->least_pct = health_pct;
     }
@@ -49,7 +50,7 @@ uint32_t resil__recovery(const struct resil__priority_rules *rules, struct resil
 {
     uint32_t share;
 
-    if (total == 0) {
+    if (rules->recovery_ns == 0 || total == 0) {
         state->on = false;
         return ALL;
     }

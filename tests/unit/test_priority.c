@@ -271,8 +271,10 @@ static void failback_waits_and_takes_the_least_meanwhile(void **state)
     assert_int_equal(resil__failback(&rules, &failback, 50, RESIL_SEC(5)), 30);
     assert_int_equal(resil__failback(&rules, &failback, 100, RESIL_SEC(13) - 1), 80);
     assert_int_equal(resil__failback(&rules, &failback, 100, RESIL_SEC(13)), 50);
+    assert_true(failback.waits && failback.since_ns == RESIL_SEC(13));
     assert_int_equal(resil__failback(&rules, &failback, 100, RESIL_SEC(23) - 1), 50);
     assert_int_equal(resil__failback(&rules, &failback, 100, RESIL_SEC(23)), 0);
+    assert_false(failback.waits); /* or whoever asks again when told to would do so for nothing */
 }
 
 static void failback_starts_anew_when_it_falls_back(void **state)
@@ -355,6 +357,7 @@ static void recovery_can_be_off(void **state)
     (void)state;
     use(&(struct resil_priority_config){.recovery_ns = RESIL_OFF});
     resil__recovery(&rules, &recovery, 0, 10, 0);
+    assert_false(recovery.on);
     assert_int_equal(resil__recovery(&rules, &recovery, 1, 10, 1), 10000);
     use(NULL);
     resil__recovery(&rules, &recovery, 0, 10, 0);
