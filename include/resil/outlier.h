@@ -10,9 +10,9 @@
  *     consecutive   so many bad reports in a row
  *     local         so many NOT_SENT in a row: the peer was never reached; a count of its own
  *     failure       bad / calls >= failure_pct / 100
- *     success rate  rate < mean - factor * stdev and rate <= mean - margin   (over the peers' rates)
- *     latency       mean > latency_pct / 100 * median and mean >= median + floor
- *                                                           (over the means of all but itself)
+ *     success rate  rate < mean - factor * stdev, rate <= mean - margin      (of all their rates)
+ *     latency       mean > latency_pct / 100 * median, mean >= median + floor
+ *                                                            (of the means of all but itself)
  *
  *     ejected for   min(eject_ns * n, eject_max_ns) + 0 to jitter_pct of it
  *
@@ -23,14 +23,14 @@
  * one. Worst: by the reason, in the order above; within a reason the longest streak, the greatest
  * share of bad reports, the greatest mean latency; then the place in the list.
  *
- * Source: the outlier detection of Envoy (2016 on) and gRPC's proposal A50 (2022). Ours differs in
- * this: latency is a rule (and judged against the median of the others, which a slow host can't
- * move); the success rate has a margin, because where hosts hardly ever fail the deviation is
- * nearly 0, and one chance failure would be "1.9 deviations below"; the failure rule is on and says
- * "at least"; the cap holds to the host (gRPC exceeds it by one) and lets one go by default; an
- * endpoint that has no peer is never ejected, there is nobody to do better; the number of ejections
- * grows no further than it takes to reach eject_max_ns, so a host that was bad for a day isn't
- * punished for another. All in integers: clients that saw the same decide the same.
+ * Sources: Envoy's outlier detection, and gRPC's proposal A50, "xDS Outlier Detection Support".
+ * Ours differs in this: latency is a rule, judged against the median of the others, which a slow
+ * host can't move; the success rate has a margin, because where hosts hardly ever fail the
+ * deviation is nearly 0, and one chance failure would be far below the mean; the failure rule is
+ * on, and says "at least"; the cap holds to the host (gRPC exceeds it by one) and lets one go by
+ * default; an endpoint that has no peer is never ejected: there is nobody to do better; the number
+ * of ejections grows no further than it takes to reach eject_max_ns, so that a host that was bad
+ * for a day isn't punished for another. All in integers: clients that saw the same decide the same.
  */
 
 #include <resil/common.h>

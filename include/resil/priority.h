@@ -33,12 +33,12 @@
  * its share of the callers; else only the part stays that it can carry, and the rest goes to other
  * zones by the capacity that they have to spare. So local traffic never overloads a small zone.
  *
- * Sources: Envoy's priority levels, panic threshold and zone aware routing (2016 to 2018), whose
- * arithmetic this is, without degraded hosts; brpc's cluster recovery policy (2019), which doesn't
- * know the total and needs it configured. Ours differs in this: with panic off and no health above
- * 0 % the load goes to the first level with a healthy endpoint, else to the first with any, where
- * Envoy names level 0 even if that is empty; failback can wait; the callers in other zones aren't
- * known here, they are taken to be spread evenly.
+ * Sources: Envoy's priority levels, panic threshold and zone aware routing, whose arithmetic this
+ * is, without degraded hosts; brpc's cluster recovery policy, which needs the number of endpoints
+ * configured. Ours differs in this: with panic off and no health above 0 % the load goes to the
+ * first level with a healthy endpoint, else to the first with any, where Envoy names level 0 even
+ * if that is empty; failback can wait; the callers in other zones aren't known here, they are taken
+ * to be spread evenly.
  */
 
 #include <resil/common.h>

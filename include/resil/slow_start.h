@@ -10,7 +10,7 @@
  *
  *     aggression_pct = 100: a straight line; above: more load early; below: more load late
  *
- * Source: Envoy's slow start (2021). HAProxy's (2006) is the straight line. Ours differs in this:
+ * Source: Envoy's slow start; HAProxy's is the straight line. Ours differs in this:
  * the factor comes in steps of 1/256, in integers, never falls while t grows, and works for every
  * algorithm that reads weights. Where an endpoint has no peer to take the rest it changes nothing.
  */

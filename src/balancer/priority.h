@@ -44,7 +44,8 @@ void resil__priority_loads(const struct resil__level *levels, size_t n,
                            const struct resil__priority_rules *rules,
                            struct resil__level_load *out);
 
-/** A level that may be waiting for its load. All-zero = never asked. */
+/** A level that may be waiting for its load. All-zero = never asked. While waits, ask again at
+    since_ns + failback_ns. */
 struct resil__failback {
     uint64_t since_ns;
     uint32_t used_pct;  /* the health that counts */
@@ -61,7 +62,8 @@ uint32_t resil__failback(const struct resil__priority_rules *rules, struct resil
 /** The share of the calls that is admitted while usable of total endpoints are back, in 1/10000. */
 uint32_t resil__recovery_share(uint64_t usable, uint64_t total, uint64_t overprovision_pct);
 
-/** Whether a balancer is coming back. All-zero = it is not. */
+/** Whether a balancer is coming back. All-zero = it is not. While on, ask again at since_ns +
+    recovery_ns. */
 struct resil__recovery {
     uint64_t since_ns; /* usable has been the same since then */
     uint64_t usable;
