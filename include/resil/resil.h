@@ -18,6 +18,7 @@
 #include <resil/endpoint.h>
 #include <resil/env.h>
 #include <resil/fallback.h>
+#include <resil/guard.h>
 #include <resil/hash.h>
 #include <resil/hedge.h>
 #include <resil/limiter.h>
