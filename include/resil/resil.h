@@ -16,6 +16,7 @@
 #include <resil/chain.h>
 #include <resil/common.h>
 #include <resil/endpoint.h>
+#include <resil/endpoints.h>
 #include <resil/env.h>
 #include <resil/fallback.h>
 #include <resil/hash.h>
@@ -31,6 +32,7 @@
 #include <resil/priority.h>
 #include <resil/queue.h>
 #include <resil/reservation.h>
+#include <resil/resolver.h>
 #include <resil/retry.h>
 #include <resil/slow_start.h>
 #include <resil/status.h>

@@ -25,6 +25,11 @@ PIN(resil_report, 64);
 PIN(resil_step, 16);
 PIN(resil_call, 992);
 
+PIN(resil_endpoint_list, 40);
+PIN(resil_resolver, 32);
+PIN(resil_resolver_ops, 40);
+PIN(resil_static_resolver, 56);
+
 /* The primitives in alphabetic order of the nouns: object, config, and what else a caller holds. */
 PIN(resil_backoff_config, 32);
 PIN(resil_breaker, 1280);
