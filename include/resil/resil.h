@@ -20,6 +20,7 @@
 #include <resil/env.h>
 #include <resil/fallback.h>
 #include <resil/hash.h>
+#include <resil/file_resolver.h>
 #include <resil/hedge.h>
 #include <resil/limiter.h>
 #include <resil/log.h>
@@ -33,6 +34,7 @@
 #include <resil/queue.h>
 #include <resil/reservation.h>
 #include <resil/resolver.h>
+#include <resil/resolver_driver.h>
 #include <resil/retry.h>
 #include <resil/slow_start.h>
 #include <resil/status.h>

@@ -127,7 +127,7 @@ RESIL_API int resil_resolver_start(struct resil_resolver *resolver, resil_resolv
  * @param next_ns   receives when the next tick is wanted; RESIL_NEVER: not again. Set in any case
  *                  but for RESIL_EINVAL of a NULL argument or of a resolver that isn't started. May
  *                  not be NULL.
- * @return RESIL_OK: nothing was due, or all went well; RESIL_EINVAL: see next_ns, or the source
+ * @return RESIL_OK: nothing went wrong in this tick; RESIL_EINVAL: see next_ns, or the source
  *         says what is no list; RESIL_EFAILED: the source can't be read; RESIL_ENOMEM; what push
  *         answered. In each of these cases the last good list stands, and the resolver goes on.
  *

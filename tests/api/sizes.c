@@ -26,7 +26,11 @@ PIN(resil_step, 16);
 PIN(resil_call, 992);
 
 PIN(resil_endpoint_list, 40);
+PIN(resil_file_resolver, 464);
+PIN(resil_file_resolver_config, 48);
+PIN(resil_file_resolver_snapshot, 224);
 PIN(resil_resolver, 32);
+PIN(resil_resolver_driver, 32);
 PIN(resil_resolver_ops, 40);
 PIN(resil_static_resolver, 56);
 
