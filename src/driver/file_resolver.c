@@ -105,7 +105,6 @@ static int read_and_judge(struct resil_file_resolver *file, uint64_t now_ns)
     rc = resil__file_read(file->config_.path, &file->seen_, allocator, &text,
                           (struct resil__why){why, sizeof why});
     if (rc == RESIL_EBUSY) {
-        file->seen_ = (struct resil__file_stamp){0};
         file->next_ns_ = resil__min(
             file->next_ns_, resil__add_sat(now_ns, resil__max(file->config_.settle_ns, BUSY_NS)));
         resil__file_tell_settling(file);

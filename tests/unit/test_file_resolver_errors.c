@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "test.h"
 
+#include "driver/file_read.h"
 #include "file_fixture.h"
 
 static void a_deleted_file_changes_nothing_and_is_told(void **state)
@@ -29,6 +30,25 @@ static void a_deleted_file_changes_nothing_and_is_told(void **state)
     put(bench->path, "b\n");
     assert_int_equal(tick_settled(bench), RESIL_OK);
     EXPECT_LIST(bench, "b\n");
+}
+
+static void a_directory_that_comes_back_ends_the_error(void **state)
+{
+    struct bench *bench = *state;
+    char away[80];
+
+    put(bench->path, "a\n");
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(tick(bench), RESIL_OK);
+        bench->now_ns += RESIL_SEC(1);
+    }
+    (void)snprintf(away, sizeof away, "%s-away", bench->dir);
+    assert_int_equal(rename(bench->dir, away), 0);
+    assert_int_equal(tick(bench), RESIL_EFAILED);
+    assert_int_equal(rename(away, bench->dir), 0);
+    assert_int_equal(tick_settled(bench), RESIL_OK);
+    EXPECT_WHY(bench, "");
+    assert_int_equal(bench->calls, 1);
 }
 
 static void a_file_may_come_later(void **state)
@@ -97,6 +117,21 @@ static void what_is_no_regular_file_is_not_opened(void **state)
     assert_int_equal(tick_next(bench), RESIL_EFAILED);
     EXPECT_WHY(bench, "stat: Too many levels of symbolic links");
     assert_int_equal(bench->memory.asked, 0);
+}
+
+static void a_fifo_that_takes_the_files_place_isnt_waited_for(void **state)
+{
+    const struct resil__file_stamp stamp = {.size = 2};
+    struct bench *bench = *state;
+    struct resil__file_text text;
+    char why[64];
+
+    assert_int_equal(mkfifo(bench->path, 0644), 0);
+    assert_int_equal(resil__file_read(bench->path, &stamp, &bench->memory.allocator, &text,
+                                      (struct resil__why){why, sizeof why}),
+                     RESIL_EFAILED);
+    assert_string_equal(why, "file: is not a regular file");
+    assert_null(text.at);
 }
 
 static void a_file_may_be_unreadable_for_a_while(void **state)
@@ -323,10 +358,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_BENCH(a_deleted_file_changes_nothing_and_is_told),
+        WITH_BENCH(a_directory_that_comes_back_ends_the_error),
         WITH_BENCH(a_file_may_come_later),
         WITH_BENCH(an_error_in_a_line_keeps_the_last_list),
         WITH_BENCH(the_good_list_after_an_error_is_pushed_though_it_was_before),
         WITH_BENCH(what_is_no_regular_file_is_not_opened),
+        WITH_BENCH(a_fifo_that_takes_the_files_place_isnt_waited_for),
         WITH_BENCH(a_file_may_be_unreadable_for_a_while),
         WITH_BENCH(a_huge_file_is_not_read),
         WITH_BENCH(a_list_that_isnt_taken_comes_again),
