@@ -16,10 +16,12 @@
 #include <resil/chain.h>
 #include <resil/common.h>
 #include <resil/endpoint.h>
+#include <resil/endpoints.h>
 #include <resil/env.h>
 #include <resil/fallback.h>
 #include <resil/guard.h>
 #include <resil/hash.h>
+#include <resil/file_resolver.h>
 #include <resil/hedge.h>
 #include <resil/limiter.h>
 #include <resil/log.h>
@@ -32,6 +34,8 @@
 #include <resil/priority.h>
 #include <resil/queue.h>
 #include <resil/reservation.h>
+#include <resil/resolver.h>
+#include <resil/resolver_driver.h>
 #include <resil/retry.h>
 #include <resil/slow_start.h>
 #include <resil/status.h>

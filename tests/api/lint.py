@@ -11,7 +11,7 @@ import pathlib
 import re
 import sys
 
-PRIMITIVES = ("breaker", "limiter", "retry", "bulkhead", "overload", "balancer", "cache")
+PRIMITIVES = ("breaker", "limiter", "retry", "bulkhead", "overload", "balancer", "cache", "resolver")
 BELOW_PRIMITIVES = ("outcome", "window", "platform", "base")
 
 # A room may include from itself and from the rooms named here.
@@ -52,7 +52,7 @@ WORDS = (
      ("platform",)),
     ("end of the process",
      call("abort|_?exit|_Exit|quick_exit|raise|kill|longjmp|__builtin_trap"), ()),
-    ("errno", r"\b(errno|strerror(_r)?)\b", ("platform",)),
+    ("errno", r"\b(errno|strerror(_r)?)\b", ("platform", "driver")),
     ("environment variable", call("(secure_)?getenv"), ()),
 )
 

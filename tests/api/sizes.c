@@ -25,6 +25,15 @@ PIN(resil_report, 64);
 PIN(resil_step, 16);
 PIN(resil_call, 1024);
 
+PIN(resil_endpoint_list, 40);
+PIN(resil_file_resolver, 464);
+PIN(resil_file_resolver_config, 48);
+PIN(resil_file_resolver_snapshot, 224);
+PIN(resil_resolver, 32);
+PIN(resil_resolver_driver, 32);
+PIN(resil_resolver_ops, 40);
+PIN(resil_static_resolver, 56);
+
 /* The primitives in alphabetic order of the nouns: object, config, and what else a caller holds. */
 PIN(resil_backoff_config, 32);
 PIN(resil_breaker, 1280);
