@@ -38,6 +38,15 @@ static void run_clock_coarse(uint64_t iterations, uint32_t thread)
 }
 #endif
 
+#ifdef __x86_64__
+static void run_tsc(uint64_t iterations, uint32_t thread)
+{
+    (void)thread;
+    for (uint64_t i = 0; i < iterations; i++)
+        bench_keep(__builtin_ia32_rdtsc());
+}
+#endif
+
 static void run_xadd(uint64_t iterations, uint32_t thread)
 {
     (void)thread;
@@ -110,6 +119,9 @@ static const struct bench rows[] = {
     {.name = "limit.clock", .run = run_clock},
 #ifdef CLOCK_MONOTONIC_COARSE
     {.name = "limit.clock_coarse", .run = run_clock_coarse},
+#endif
+#ifdef __x86_64__
+    {.name = "limit.tsc", .run = run_tsc},
 #endif
 };
 

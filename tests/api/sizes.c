@@ -13,7 +13,7 @@
     _Static_assert(sizeof(struct type) == (size), "the size of struct " #type " is ABI")
 
 PIN(resil_allocator, 32);
-PIN(resil_env, 48);
+PIN(resil_env, 56);
 PIN(resil_request, 56);
 PIN(resil_attempt, 64);
 PIN(resil_result, 16);
