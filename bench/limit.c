@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <resil/env.h>
+
 #include <ck_epoch.h>
 
 #include "base/atomic.h"
@@ -111,11 +113,20 @@ static void teardown_epoch(void)
     free(records);
 }
 
+/* This function loads an address and returns. */
+static void run_library(uint64_t iterations, uint32_t thread)
+{
+    (void)thread;
+    for (uint64_t i = 0; i < iterations; i++)
+        bench_keep((uint64_t)(uintptr_t)resil_env_posix());
+}
+
 static const struct bench rows[] = {
     {.name = "limit.xadd", .run = run_xadd},
     {.name = "limit.cas", .run = run_cas},
     {.name = "limit.epoch", .setup = setup_epoch, .run = run_epoch, .teardown = teardown_epoch},
     {.name = "limit.call", .run = run_call},
+    {.name = "limit.library", .run = run_library},
     {.name = "limit.clock", .run = run_clock},
 #ifdef CLOCK_MONOTONIC_COARSE
     {.name = "limit.clock_coarse", .run = run_clock_coarse},
