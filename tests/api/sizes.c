@@ -18,7 +18,7 @@ PIN(resil_request, 56);
 PIN(resil_attempt, 64);
 PIN(resil_result, 16);
 PIN(resil_walk, 144);
-PIN(resil_policy_ops, 72);
+PIN(resil_policy_ops, 80);
 PIN(resil_policy, 16);
 PIN(resil_chain, 1720);
 PIN(resil_report, 64);
