@@ -14,9 +14,10 @@ static struct world {
     uint64_t ns;
     uint64_t counts;
     uint64_t khz;
-    uint64_t rest;        /* of a count, in 2^-? ns * kHz */
+    uint64_t rest;        /* of a count, in millionths */
     uint64_t clock_takes; /* ns */
     uint64_t counter_reads;
+    unsigned counters_before;     /* during_counter: readings of the counter to let pass */
     void (*during_counter)(void); /* once, before the counter is read */
     void (*during_clock)(void);   /* once, after the clock was read */
 } world;
@@ -38,9 +39,12 @@ static uint64_t fake_counter(void)
     void (*hook)(void) = world.during_counter;
 
     world.counter_reads++;
-    world.during_counter = NULL;
-    if (hook != NULL)
+    if (world.counters_before > 0) {
+        world.counters_before--;
+    } else if (hook != NULL) {
+        world.during_counter = NULL;
         hook();
+    }
     pass(5);
     return world.counts;
 }
@@ -397,6 +401,70 @@ static void a_writer_that_is_held_up_begins_again(void **state)
     assert_int_equal(tsc.keeper.strikes, 0);
 }
 
+/* Between its sample and its store: what it had is a line of the past. */
+static void a_writer_that_is_held_up_publishes_nothing_old(void **state)
+{
+    uint64_t number;
+
+    (void)state;
+    learn();
+    (void)error_after(RESIL_US(100));
+    number = tsc.current;
+    pass(RESIL_MS(2));
+    world.counters_before = 3; /* the reader's, slow's, the sample's */
+    world.during_counter = held_up_for_5_ms;
+    assert_true(off_by(read_ns()) <= PRECISE_NS);
+    assert_int_equal(tsc.current, number + 1);
+}
+
+/* A line that lies 500 ns low, as it may while the clock is being slewed. */
+static void publish_a_low_line(void)
+{
+    struct resil__tsc_line line = tsc.slot[tsc.current & 1].line;
+
+    line.from = world.counts;
+    line.from_ns = world.ns - 500;
+    tsc.slot[(tsc.current + 1) & 1].line = line;
+    tsc.current++;
+}
+
+static void a_reading_behind_the_end_does_not_count_beside_a_new_line(void **state)
+{
+    (void)state;
+    learn();
+    (void)error_after(RESIL_US(100));
+    pass(RESIL_MS(2));
+    tsc.busy = 1;
+    world.during_clock = publish_a_low_line;
+    assert_true(read_ns() < world.ns - 400);
+    (void)error_after(10);
+}
+
+static void lines_lie_above_a_clock_that_is_a_little_faster(void **state)
+{
+    (void)state;
+    world.clock_takes = 2;
+    learn();
+    world.khz -= 26; /* 10 ppm */
+    for (unsigned i = 0; i < RUNS_STEPS; i++) {
+        pass(RESIL_US(20));
+        assert_true(read_ns() >= world.ns - 6);
+    }
+}
+
+static void a_line_that_begins_ahead_comes_down(void **state)
+{
+    struct resil__tsc_keeper keeper = {.base_ns = 1, .rate = UINT64_C(1) << 32};
+    struct resil__tsc_line old = {.rate = 1, .floor_ns = 50200000};
+    struct resil__tsc_sample sample = {.counts = 50000000, .ns = 50000000, .close = true};
+    struct resil__tsc_line line = resil__tsc_next(&keeper, &old, &sample);
+
+    (void)state;
+    assert_int_equal(line.from_ns, 50200000);
+    assert_in_range(line.floor_ns, 50000000 + RESIL__TSC_LINE_NS - 100,
+                    50000000 + RESIL__TSC_LINE_NS + 100);
+}
+
 static void nobody_waits_for_a_writer_that_is_gone(void **state)
 {
     (void)state;
@@ -506,6 +574,10 @@ int main(void)
         TEST(a_reader_that_slept_through_two_lines_reads_again),
         TEST(a_torn_line_is_never_believed),
         TEST(a_writer_that_is_held_up_begins_again),
+        TEST(a_writer_that_is_held_up_publishes_nothing_old),
+        TEST(a_reading_behind_the_end_does_not_count_beside_a_new_line),
+        TEST(lines_lie_above_a_clock_that_is_a_little_faster),
+        TEST(a_line_that_begins_ahead_comes_down),
         TEST(nobody_waits_for_a_writer_that_is_gone),
         TEST(a_reader_beside_the_writer_gets_the_clock),
         TEST(a_counter_in_front_of_its_line_reads_the_beginning),
