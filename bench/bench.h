@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct resil_env;
+
 struct bench {
     const char *name; /* group.what */
 
@@ -48,6 +50,9 @@ static inline void bench_keep(uint64_t value)
 
 /** Ends the program: an operation did not do what is measured (granted instead of refused, ...). */
 _Noreturn void bench_fail(const char *name);
+
+/** resil_env_tsc once its counter runs, or after a second. */
+const struct resil_env *bench_env_tsc(void);
 
 /** The caller's time in a loop: starts at the clock and takes so many ns per operation, so that
     windows slide. */

@@ -2,8 +2,8 @@
 
 /*
  * Retry, breaker, limiter and bulkhead around a callback that does nothing and succeeds: as a chain
- * with its own clock, as a chain that is told the time, and by hand with the same four objects'
- * twins, told the time.
+ * with each of the clocks, as a chain that is told the time, and by hand with the same four
+ * objects' twins, told the time.
  */
 #include <resil/resil.h>
 
@@ -20,6 +20,9 @@ struct stack {
 };
 
 static struct stack exact;
+static struct stack coarse;
+static struct stack counted;
+static const struct resil_env *tsc;
 static struct stack told;
 static struct stack hand;
 static uint64_t tick_ns;
@@ -48,6 +51,17 @@ static bool setup_exact(uint32_t threads)
     return setup(&exact, threads);
 }
 
+static bool setup_coarse(uint32_t threads)
+{
+    return setup(&coarse, threads);
+}
+
+static bool setup_tsc(uint32_t threads)
+{
+    tsc = bench_env_tsc();
+    return setup(&counted, threads);
+}
+
 static bool setup_told(uint32_t threads)
 {
     return setup(&told, threads);
@@ -67,16 +81,33 @@ __attribute__((noinline)) static enum resil_outcome succeed(void *arg,
     return RESIL_SUCCESS;
 }
 
-static void run_exact(uint64_t iterations, uint32_t thread)
+static void run_clock(const struct resil_chain *chain, const struct resil_env *env,
+                      const char *name, uint64_t iterations)
 {
-    const struct resil_env *env = resil_env_posix();
     int rc = 0;
 
-    (void)thread;
     for (uint64_t i = 0; i < iterations; i++)
-        rc |= resil_chain_run(&exact.chain, env, NULL, succeed, NULL, NULL);
+        rc |= resil_chain_run(chain, env, NULL, succeed, NULL, NULL);
     if (rc != RESIL_OK)
-        bench_fail("chain.exact");
+        bench_fail(name);
+}
+
+static void run_exact(uint64_t iterations, uint32_t thread)
+{
+    (void)thread;
+    run_clock(&exact.chain, resil_env_posix(), "chain.exact", iterations);
+}
+
+static void run_coarse(uint64_t iterations, uint32_t thread)
+{
+    (void)thread;
+    run_clock(&coarse.chain, resil_env_coarse(), "chain.coarse", iterations);
+}
+
+static void run_tsc(uint64_t iterations, uint32_t thread)
+{
+    (void)thread;
+    run_clock(&counted.chain, tsc, "chain.tsc", iterations);
 }
 
 static void run_now(uint64_t iterations, uint32_t thread)
@@ -138,6 +169,8 @@ static void run_by_hand(uint64_t iterations, uint32_t thread)
 
 static const struct bench rows[] = {
     {.name = "chain.exact", .setup = setup_exact, .run = run_exact},
+    {.name = "chain.coarse", .setup = setup_coarse, .run = run_coarse},
+    {.name = "chain.tsc", .setup = setup_tsc, .run = run_tsc},
     {.name = "chain.now", .setup = setup_told, .run = run_now},
     {.name = "chain.by_hand", .setup = setup_hand, .run = run_by_hand},
 };

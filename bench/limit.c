@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <resil/env.h>
+
 #include <ck_epoch.h>
 
 #include "base/atomic.h"
@@ -38,6 +40,15 @@ static void run_clock_coarse(uint64_t iterations, uint32_t thread)
 }
 #endif
 
+#ifdef __x86_64__
+static void run_tsc(uint64_t iterations, uint32_t thread)
+{
+    (void)thread;
+    for (uint64_t i = 0; i < iterations; i++)
+        bench_keep(__builtin_ia32_rdtsc());
+}
+#endif
+
 static void run_xadd(uint64_t iterations, uint32_t thread)
 {
     (void)thread;
@@ -56,12 +67,13 @@ static void run_cas(uint64_t iterations, uint32_t thread)
     }
 }
 
-__attribute__((noinline)) static void empty(void)
+/* Aligned: all others are read against this one, and a line boundary in the loop costs it a cycle. */
+__attribute__((noinline, aligned(64))) static void empty(void)
 {
     __asm__ volatile("");
 }
 
-static void run_call(uint64_t iterations, uint32_t thread)
+__attribute__((aligned(64))) static void run_call(uint64_t iterations, uint32_t thread)
 {
     void (*fn)(void) = empty;
 
@@ -102,14 +114,26 @@ static void teardown_epoch(void)
     free(records);
 }
 
+/* This function loads an address and returns. */
+static void run_library(uint64_t iterations, uint32_t thread)
+{
+    (void)thread;
+    for (uint64_t i = 0; i < iterations; i++)
+        bench_keep((uint64_t)(uintptr_t)resil_env_posix());
+}
+
 static const struct bench rows[] = {
     {.name = "limit.xadd", .run = run_xadd},
     {.name = "limit.cas", .run = run_cas},
     {.name = "limit.epoch", .setup = setup_epoch, .run = run_epoch, .teardown = teardown_epoch},
     {.name = "limit.call", .run = run_call},
+    {.name = "limit.library", .run = run_library},
     {.name = "limit.clock", .run = run_clock},
 #ifdef CLOCK_MONOTONIC_COARSE
     {.name = "limit.clock_coarse", .run = run_clock_coarse},
+#endif
+#ifdef __x86_64__
+    {.name = "limit.tsc", .run = run_tsc},
 #endif
 };
 

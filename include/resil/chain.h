@@ -121,6 +121,34 @@ static inline int resil_chain_init(struct resil_chain *chain, const struct resil
 }
 
 /**
+ * Says whether a chain's policies can work by an environment's clock, and which one can't.
+ *
+ * Only a clock that moves by whole ticks, such as resil_env_coarse's, can be too coarse. By a clock
+ * that stands still for longer than the span it measures, a limiter loses the tokens that its burst
+ * can't hold, and a timeout or a latency rule judges by chance. What has to be at least a tick
+ * long: a limiter's time to fill its burst, a pacer's gap, the period of a window and a log, a
+ * timeout, a queue's longest wait, a breaker's slice, open time, slow_ns, probe_gap_ns,
+ * probe_lease_ns and ramp_ns. A backoff below it only lasts longer. Ask once, when the program
+ * starts, and after a reconfigure: resil_chain_run doesn't.
+ *
+ * @param chain     an initialised chain.
+ * @param env       the environment that it is to run in.
+ * @param why       receives one line that names the policy, its span and the tick; untouched on
+ *                  success; may be NULL.
+ * @param why_size  bytes at why.
+ * @return RESIL_OK; RESIL_EINVAL when env->tick_ns is longer than what a policy measures, for a NULL
+ *         chain or env, or a chain that isn't initialised; RESIL_EABI when env->size isn't that of
+ *         the library's struct.
+ *
+ * Threads:   any, at any time; it judges the configs that are in force meanwhile.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: no.
+ * Since:     0.1
+ */
+RESIL_API int resil_chain_check_env(const struct resil_chain *chain, const struct resil_env *env,
+                                    char *why, size_t why_size);
+
+/**
  * Runs the callback under the chain's policies and blocks until the call has ended.
  *
  * Every policy that passes costs a function call. Only what waits (a backoff, a queue) sleeps, in

@@ -160,6 +160,10 @@ struct resil_policy_ops {
 
     /** RESIL_OK if self can be used: it is initialised. NULL = it always can. */
     int (*check)(const void *self);
+
+    /** The shortest span, in ns, that it measures by walk->now_ns: no clock that moves by more will
+        do. 0, or NULL = any clock will. For resil_chain_check_env. */
+    uint64_t (*finest_ns)(const void *self);
 };
 
 /** One place in a chain: a table and the object it works on. Copyable; both are borrowed. */

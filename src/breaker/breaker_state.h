@@ -140,7 +140,8 @@ static inline uint64_t resil__time_mark(uint32_t gen)
 /** True if a time word was written for this generation. */
 static inline bool resil__time_is_of(uint64_t time, uint32_t gen)
 {
-    return ((time ^ resil__time_mark(gen)) & ~(RESIL__TIME_MASK | RESIL__TIME_HINT)) == 0;
+    return ((time ^ ((uint64_t)gen << RESIL__TIME_BITS)) &
+            ~(RESIL__TIME_MASK | RESIL__TIME_HINT)) == 0;
 }
 
 /**

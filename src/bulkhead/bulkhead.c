@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/compiler.h"
 
 #define LIMIT_DEFAULT UINT64_C(25)
 
@@ -31,9 +32,15 @@ int resil_bulkhead_init_sized(struct resil_bulkhead *bulkhead, size_t bulkhead_s
     return RESIL_OK;
 }
 
+/* Laid out for the refusal: a jump that is taken costs a full bulkhead a sixth of its time, and one
+   that grants nothing beside its locked instruction. */
 int resil_bulkhead_acquire(struct resil_bulkhead *bulkhead)
 {
-    return resil__bulkhead_acquire(bulkhead);
+    uint64_t word = resil__load_relaxed(&bulkhead->word_);
+
+    if (RESIL__LIKELY(resil__bulkhead_full(word)))
+        return RESIL_EFULL;
+    return resil__bulkhead_acquire_from(bulkhead, word);
 }
 
 int resil_bulkhead_release(struct resil_bulkhead *bulkhead)

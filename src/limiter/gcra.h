@@ -77,9 +77,9 @@ RESIL__INLINE int resil__gcra_try_slot(struct resil_gcra_ *gcra, unsigned which,
         return RESIL__GCRA_UNDECIDED;
     price = cost * resil__load_acquire(&slot->interval_);
     room = paced ? 0 : tau - price;
-    ahead = ahead >> 63 != 0 ? 0 : ahead;
-    if (ahead <= room) {
-        next = (now + ahead + price) | which;
+    /* Signed: an arrival time that has passed is behind. */
+    if ((int64_t)ahead <= (int64_t)room) {
+        next = (now + (ahead >> 63 != 0 ? 0 : ahead) + price) | which;
         if (RESIL__UNLIKELY(next == 0 || !resil__cas(&gcra->word_, &old, next) ||
                             !resil__gcra_stands(slot, generation)))
             return RESIL__GCRA_UNDECIDED;

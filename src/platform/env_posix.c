@@ -23,6 +23,7 @@
 #include "base/atomic.h"
 #include "base/math.h"
 #include "base/random.h"
+#include "platform/env.h"
 
 uint64_t resil_now_ns(void)
 {
@@ -33,7 +34,7 @@ uint64_t resil_now_ns(void)
     return (uint64_t)ts.tv_sec * RESIL_SEC(1) + (uint64_t)ts.tv_nsec;
 }
 
-static uint64_t posix_now(void *arg)
+uint64_t resil__posix_now(void *arg)
 {
     (void)arg;
     return resil_now_ns();
@@ -67,7 +68,7 @@ static void watch_forks(void)
     (void)pthread_atfork(NULL, NULL, forked);
 }
 
-static uint64_t posix_random(void *arg)
+uint64_t resil__posix_random(void *arg)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     static _Thread_local uint64_t state;
@@ -85,7 +86,7 @@ static uint64_t posix_random(void *arg)
 
 #ifdef __linux__
 
-static void posix_wait(void *arg, uint32_t *word, uint32_t expected, uint64_t until_ns)
+void resil__posix_wait(void *arg, uint32_t *word, uint32_t expected, uint64_t until_ns)
 {
     struct timespec until = {
         .tv_sec = (time_t)(until_ns / RESIL_SEC(1)),
@@ -99,7 +100,7 @@ static void posix_wait(void *arg, uint32_t *word, uint32_t expected, uint64_t un
                   until_ns == RESIL_NEVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
-static void posix_wake(void *arg, uint32_t *word)
+void resil__posix_wake(void *arg, uint32_t *word)
 {
     int saved = errno;
 
@@ -110,10 +111,10 @@ static void posix_wake(void *arg, uint32_t *word)
 
 #else
 
-static void posix_wait(void *arg, uint32_t *word, uint32_t expected, uint64_t until_ns)
+void resil__posix_wait(void *arg, uint32_t *word, uint32_t expected, uint64_t until_ns)
 {
     while (resil__load_acquire32(word) == expected) {
-        uint64_t left_ns = resil__sub_sat(until_ns, posix_now(arg));
+        uint64_t left_ns = resil__sub_sat(until_ns, resil__posix_now(arg));
         struct timespec nap = {.tv_nsec = (long)resil__min(left_ns, RESIL_MS(1))};
 
         if (left_ns == 0)
@@ -122,7 +123,7 @@ static void posix_wait(void *arg, uint32_t *word, uint32_t expected, uint64_t un
     }
 }
 
-static void posix_wake(void *arg, uint32_t *word)
+void resil__posix_wake(void *arg, uint32_t *word)
 {
     (void)arg;
     (void)word;
@@ -134,10 +135,10 @@ const struct resil_env *resil_env_posix(void)
 {
     static const struct resil_env env = {
         .size = sizeof(struct resil_env),
-        .now = posix_now,
-        .random = posix_random,
-        .wait = posix_wait,
-        .wake = posix_wake,
+        .now = resil__posix_now,
+        .random = resil__posix_random,
+        .wait = resil__posix_wait,
+        .wake = resil__posix_wake,
     };
 
     return &env;

@@ -96,6 +96,27 @@ static int breaker_check(const void *self)
     return breaker != NULL && resil__load_acquire(&breaker->word_) != 0 ? RESIL_OK : RESIL_EINVAL;
 }
 
+static uint64_t shorter(uint64_t span_ns, uint64_t finest_ns)
+{
+    return span_ns != 0 ? resil__min(span_ns, finest_ns) : finest_ns;
+}
+
+/* What is off is 0 or RESIL_NEVER. */
+static uint64_t breaker_finest(const void *self)
+{
+    const struct resil_breaker *breaker = self;
+    const struct resil_breaker_rules_ *rules =
+        resil__breaker_rules(breaker, resil__load_acquire(&breaker->word_));
+    uint64_t finest_ns = resil__load_relaxed(&rules->open_ns_);
+
+    if (breaker->calls_ == 0)
+        finest_ns = shorter(breaker->slice_ns_, finest_ns);
+    finest_ns = shorter(resil__load_relaxed(&rules->slow_ns_), finest_ns);
+    finest_ns = shorter(resil__load_relaxed(&rules->probe_lease_ns_), finest_ns);
+    finest_ns = shorter(resil__load_relaxed(&rules->probe_gap_ns_), finest_ns);
+    return shorter(resil__load_relaxed(&rules->ramp_ns_), finest_ns);
+}
+
 static const struct resil_policy_ops breaker_ops = {
     .size = sizeof(struct resil_policy_ops),
     .name = "breaker",
@@ -105,6 +126,7 @@ static const struct resil_policy_ops breaker_ops = {
     .settle = breaker_settle,
     .abandon = breaker_settle,
     .check = breaker_check,
+    .finest_ns = breaker_finest,
 };
 
 struct resil_policy resil_breaker_policy(struct resil_breaker *breaker)
@@ -160,6 +182,13 @@ static int watch_check(const void *self)
     return watch != NULL ? breaker_check(watch->breaker) : RESIL_EINVAL;
 }
 
+static uint64_t watch_finest(const void *self)
+{
+    const struct resil_breaker_watch *watch = self;
+
+    return breaker_finest(watch->breaker);
+}
+
 static const struct resil_policy_ops watch_ops = {
     .size = sizeof(struct resil_policy_ops),
     .name = "breaker",
@@ -169,6 +198,7 @@ static const struct resil_policy_ops watch_ops = {
     .settle = watch_settle,
     .abandon = watch_settle,
     .check = watch_check,
+    .finest_ns = watch_finest,
 };
 
 struct resil_policy resil_breaker_watch_policy(struct resil_breaker_watch *watch)

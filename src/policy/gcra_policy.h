@@ -118,4 +118,12 @@ static inline int resil__gcra_policy_leave(struct resil_gcra_ *gcra, uint64_t *f
     return RESIL_PASS;
 }
 
+/** How long a full bucket takes to fill (limiter), or the gap between two calls (pacer). */
+static inline uint64_t resil__gcra_policy_finest(const struct resil_gcra_ *gcra, bool paced)
+{
+    struct resil__rate rate = resil__gcra_rate(&gcra->slot_[resil__load_acquire(&gcra->word_) & 1]);
+
+    return resil__gcra_ns(paced ? rate.interval : rate.tau, rate.shift);
+}
+
 #endif

@@ -39,6 +39,13 @@ static int limiter_abandon(void *self, uint64_t *frame, struct resil_walk *walk)
     return RESIL_PASS;
 }
 
+static uint64_t limiter_finest(const void *self)
+{
+    const struct resil_limiter *limiter = self;
+
+    return resil__gcra_policy_finest(&limiter->gcra_, false);
+}
+
 static const struct resil_policy_ops limiter_ops = {
     .size = sizeof(struct resil_policy_ops),
     .name = "limiter",
@@ -48,6 +55,7 @@ static const struct resil_policy_ops limiter_ops = {
     .settle = limiter_settle,
     .abandon = limiter_abandon,
     .check = limiter_check,
+    .finest_ns = limiter_finest,
 };
 
 struct resil_policy resil_limiter_policy(struct resil_limiter *limiter)
@@ -90,6 +98,13 @@ static int wait_abandon(void *self, uint64_t *frame, struct resil_walk *walk)
     return resil__gcra_policy_leave(&wait->limiter->gcra_, frame, walk);
 }
 
+static uint64_t wait_finest(const void *self)
+{
+    const struct resil_limiter_wait *wait = self;
+
+    return limiter_finest(wait->limiter);
+}
+
 static const struct resil_policy_ops wait_ops = {
     .size = sizeof(struct resil_policy_ops),
     .name = "limiter-wait",
@@ -100,6 +115,7 @@ static const struct resil_policy_ops wait_ops = {
     .settle = wait_settle,
     .abandon = wait_abandon,
     .check = wait_check,
+    .finest_ns = wait_finest,
 };
 
 struct resil_policy resil_limiter_wait_policy(struct resil_limiter_wait *wait)

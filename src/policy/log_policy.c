@@ -56,6 +56,13 @@ static int log_settle(void *self, uint64_t *frame, struct resil_walk *walk)
     return RESIL_PASS;
 }
 
+static uint64_t log_finest(const void *self)
+{
+    const struct resil_log *log = self;
+
+    return resil__load_acquire(&log->period_ns_);
+}
+
 static const struct resil_policy_ops log_ops = {
     .size = sizeof(struct resil_policy_ops),
     .name = "log",
@@ -65,6 +72,7 @@ static const struct resil_policy_ops log_ops = {
     .settle = log_settle,
     .abandon = log_abandon,
     .check = log_check,
+    .finest_ns = log_finest,
 };
 
 struct resil_policy resil_log_policy(struct resil_log *log)

@@ -41,6 +41,13 @@ static int pacer_abandon(void *self, uint64_t *frame, struct resil_walk *walk)
     return resil__gcra_policy_leave(&pacer->gcra_, frame, walk);
 }
 
+static uint64_t pacer_finest(const void *self)
+{
+    const struct resil_pacer *pacer = self;
+
+    return resil__gcra_policy_finest(&pacer->gcra_, true);
+}
+
 static const struct resil_policy_ops pacer_ops = {
     .size = sizeof(struct resil_policy_ops),
     .name = "pacer",
@@ -51,6 +58,7 @@ static const struct resil_policy_ops pacer_ops = {
     .settle = pacer_settle,
     .abandon = pacer_abandon,
     .check = pacer_check,
+    .finest_ns = pacer_finest,
 };
 
 struct resil_policy resil_pacer_policy(struct resil_pacer *pacer)

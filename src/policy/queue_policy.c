@@ -77,6 +77,13 @@ static int check(const void *self)
     return resil_queue_snapshot(self, &unused);
 }
 
+static uint64_t finest(const void *self)
+{
+    const struct resil_queue *queue = self;
+
+    return queue->wait_ns_;
+}
+
 struct resil_policy resil_queue_policy(struct resil_queue *queue)
 {
     static const struct resil_policy_ops ops = {
@@ -89,6 +96,7 @@ struct resil_policy resil_queue_policy(struct resil_queue *queue)
         .settle = settle,
         .abandon = abandon,
         .check = check,
+        .finest_ns = finest,
     };
 
     return (struct resil_policy){.ops = &ops, .self = queue};

@@ -81,6 +81,13 @@ static int ready(const void *self)
                                                                               : RESIL_EINVAL;
 }
 
+static uint64_t finest(const void *self)
+{
+    const struct resil_timeout *timeout = self;
+
+    return resil__load_relaxed(&timeout->timeout_ns_);
+}
+
 struct resil_policy resil_timeout_policy(struct resil_timeout *timeout)
 {
     static const struct resil_policy_ops ops = {
@@ -92,6 +99,7 @@ struct resil_policy resil_timeout_policy(struct resil_timeout *timeout)
         .settle = settle,
         .abandon = abandon,
         .check = ready,
+        .finest_ns = finest,
     };
 
     return (struct resil_policy){.ops = &ops, .self = timeout};

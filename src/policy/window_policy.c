@@ -44,6 +44,13 @@ static int window_settle(void *self, uint64_t *frame, struct resil_walk *walk)
     return RESIL_PASS;
 }
 
+static uint64_t window_finest(const void *self)
+{
+    const struct resil_window *window = self;
+
+    return resil__load_acquire(&window->slot_[resil__load_acquire(&window->word_) & 1].period_ns_);
+}
+
 static const struct resil_policy_ops window_ops = {
     .size = sizeof(struct resil_policy_ops),
     .name = "window",
@@ -53,6 +60,7 @@ static const struct resil_policy_ops window_ops = {
     .settle = window_settle,
     .abandon = window_abandon,
     .check = window_check,
+    .finest_ns = window_finest,
 };
 
 struct resil_policy resil_window_policy(struct resil_window *window)

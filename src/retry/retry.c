@@ -54,19 +54,17 @@ int resil_retry_init_sized(struct resil_retry *retry, size_t retry_size,
     return RESIL_OK;
 }
 
-/* The cheap reasons first: what is withdrawn is spent. */
-int resil_retry_next(const struct resil_retry *retry, struct resil_retry_progress *progress,
-                     const struct resil_retry_question *question, uint64_t *wake_ns)
+/* An attempt more: when. Apart, so that a call that is not to be repeated needs no stack. The cheap
+   reasons first: what is withdrawn is spent. */
+__attribute__((noinline)) static int next_attempt(const struct resil_retry *retry,
+                                                  struct resil_retry_progress *progress,
+                                                  const struct resil_retry_question *question,
+                                                  uint64_t *wake_ns)
 {
     uint64_t deadline_ns;
     uint64_t delay_ns;
     uint64_t at_ns;
 
-    if (retry == NULL || progress == NULL || question == NULL || wake_ns == NULL ||
-        retry->attempts_ == 0)
-        return RESIL_EINVAL;
-    if (!resil__retry_wants(retry, question->outcome, question->idempotent))
-        return RESIL_EFAILED;
     progress->failed++;
     if (progress->failed >= retry->attempts_)
         return RESIL_EEXHAUSTED;
@@ -85,4 +83,15 @@ int resil_retry_next(const struct resil_retry *retry, struct resil_retry_progres
         return RESIL_EBUDGET;
     *wake_ns = at_ns;
     return RESIL_OK;
+}
+
+int resil_retry_next(const struct resil_retry *retry, struct resil_retry_progress *progress,
+                     const struct resil_retry_question *question, uint64_t *wake_ns)
+{
+    if (retry == NULL || progress == NULL || question == NULL || wake_ns == NULL ||
+        retry->attempts_ == 0)
+        return RESIL_EINVAL;
+    if (!resil__retry_wants(retry, question->outcome, question->idempotent))
+        return RESIL_EFAILED;
+    return next_attempt(retry, progress, question, wake_ns);
 }

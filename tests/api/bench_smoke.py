@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 
-LIMITS = {"limit.xadd", "limit.cas", "limit.call", "limit.clock", "limit.clock_coarse"}
+LIMITS = {"limit.xadd", "limit.cas", "limit.call", "limit.library", "limit.clock", "limit.clock_coarse"}
 
 
 def faults_of(output, threads, names):

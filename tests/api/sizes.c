@@ -13,12 +13,12 @@
     _Static_assert(sizeof(struct type) == (size), "the size of struct " #type " is ABI")
 
 PIN(resil_allocator, 32);
-PIN(resil_env, 48);
+PIN(resil_env, 56);
 PIN(resil_request, 56);
 PIN(resil_attempt, 64);
 PIN(resil_result, 16);
 PIN(resil_walk, 144);
-PIN(resil_policy_ops, 72);
+PIN(resil_policy_ops, 80);
 PIN(resil_policy, 16);
 PIN(resil_chain, 1720);
 PIN(resil_report, 64);
