@@ -20,6 +20,8 @@
 #include <resil/fallback.h>
 #include <resil/hash.h>
 #include <resil/hedge.h>
+#include <resil/keyed.h>
+#include <resil/keyed_limiter.h>
 #include <resil/limiter.h>
 #include <resil/log.h>
 #include <resil/outcome.h>
