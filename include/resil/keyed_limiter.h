@@ -21,8 +21,9 @@
  * been granted tokens of the overflow bucket: all such keys together never more than its burst +
  * rate * t. overflow_tokens = RESIL_OFF makes the limit strict.
  *
- * With config.keys keys that all owe at once about one in 30000 finds no place (measured, 1e6
- * keys); with twice as many about one in 6.
+ * Of config.keys keys that all owe at once about one in 100000 finds no place (measured with 1e6
+ * keys); of twice as many one in 40. A newcomer may find none, too, where the last places of its
+ * buckets are being given away at that moment.
  *
  * Ours: tokens aren't given back, and the rate can't be changed in use, because each key's word
  * only ever grows; that is what makes eviction safe without locks. For time, clock steps and wraps
