@@ -21,6 +21,7 @@
 #include <resil/hash.h>
 #include <resil/hedge.h>
 #include <resil/keyed.h>
+#include <resil/keyed_breaker.h>
 #include <resil/keyed_limiter.h>
 #include <resil/limiter.h>
 #include <resil/log.h>

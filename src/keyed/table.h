@@ -116,22 +116,22 @@ RESIL__INLINE bool resil__keyed_holds(const struct resil_keyed_bucket_ *bucket, 
                          resil__load_relaxed(&bucket->print_[1][way]) == print.word[1]);
 }
 
-/** The live place of a key in a bucket, or word == NULL. */
+/** The live place of a key in a bucket, or word == NULL. Doesn't miss one that stays. */
 RESIL__INLINE struct resil__keyed_spot resil__keyed_peer(struct resil_keyed_bucket_ *bucket,
                                                          struct resil__print print)
 {
-    unsigned way = resil__keyed_way(bucket, print);
-    uint64_t value;
+    /* A place that was struck out may still have the fingerprint: so all ways from the first. */
+    for (unsigned way = resil__keyed_way(bucket, print); way < RESIL_KEYED_WAYS_; way++) {
+        /* Acquire, and then the fingerprint: see above. */
+        uint64_t value = resil__load_acquire(&bucket->word_[way]);
 
-    if (way == RESIL_KEYED_WAYS_)
-        return (struct resil__keyed_spot){NULL, 0};
-    /* Acquire, and then the fingerprint: see above. */
-    value = resil__load_acquire(&bucket->word_[way]);
-    return (struct resil__keyed_spot){
-        resil__keyed_holds(bucket, way, value, print) ? &bucket->word_[way] : NULL, value};
+        if (resil__keyed_holds(bucket, way, value, print))
+            return (struct resil__keyed_spot){&bucket->word_[way], value};
+    }
+    return (struct resil__keyed_spot){NULL, 0};
 }
 
-/** The live place of a key, or word == NULL: not found, which is no proof that there is none. */
+/** The live place of a key, or word == NULL. */
 RESIL__INLINE struct resil__keyed_spot resil__keyed_find(const struct resil_keyed_ *table,
                                                          struct resil_keyed_bucket_ *buckets,
                                                          struct resil__print print)
@@ -142,6 +142,27 @@ RESIL__INLINE struct resil__keyed_spot resil__keyed_find(const struct resil_keye
     if (RESIL__LIKELY(spot.word != NULL))
         return spot;
     return resil__keyed_peer(&buckets[resil__keyed_second(print, table->buckets_)], print);
+}
+
+/** The buckets behind an object, for who only looks. */
+static inline const struct resil_keyed_bucket_ *resil__keyed_after(const void *end)
+{
+    return end;
+}
+
+/** A live place as it was at one moment; false if it says nothing of any key. */
+static inline bool resil__keyed_read(const struct resil_keyed_bucket_ *bucket, unsigned way,
+                                     uint64_t *word, struct resil__print *print)
+{
+    uint64_t old;
+
+    do {
+        old = resil__load_acquire(&bucket->word_[way]);
+        print->word[0] = resil__load_acquire(&bucket->print_[0][way]);
+        print->word[1] = resil__load_acquire(&bucket->print_[1][way]);
+        *word = resil__load_acquire(&bucket->word_[way]);
+    } while (*word != old);
+    return resil__keyed_is_live(old);
 }
 
 /**

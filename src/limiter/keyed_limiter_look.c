@@ -3,11 +3,6 @@
 /* What can be seen of a keyed limiter. */
 #include "limiter/keyed_limiter_fast.h"
 
-static const struct resil_keyed_bucket_ *buckets_of(const struct resil_keyed_limiter *limiter)
-{
-    return (const struct resil_keyed_bucket_ *)(const void *)(limiter + 1);
-}
-
 void resil_keyed_limiter_print(const struct resil_keyed_limiter *limiter, const void *key,
                                size_t key_size, uint64_t print[2])
 {
@@ -15,21 +10,6 @@ void resil_keyed_limiter_print(const struct resil_keyed_limiter *limiter, const 
 
     print[0] = hash.word[0];
     print[1] = hash.word[1];
-}
-
-/** A live place as it was at one moment; false if it says nothing of any key. */
-static bool read_place(const struct resil_keyed_bucket_ *bucket, unsigned way, uint64_t *word,
-                       struct resil__print *print)
-{
-    uint64_t old;
-
-    do {
-        old = resil__load_acquire(&bucket->word_[way]);
-        print->word[0] = resil__load_acquire(&bucket->print_[0][way]);
-        print->word[1] = resil__load_acquire(&bucket->print_[1][way]);
-        *word = resil__load_acquire(&bucket->word_[way]);
-    } while (*word != old);
-    return resil__keyed_is_live(old);
 }
 
 uint64_t resil_keyed_limiter_peek(const struct resil_keyed_limiter *limiter, const void *key,
@@ -45,7 +25,7 @@ uint64_t resil_keyed_limiter_peek(const struct resil_keyed_limiter *limiter, con
             struct resil__print print;
             uint64_t word;
 
-            if (read_place(&buckets_of(limiter)[at[i]], way, &word, &print) &&
+            if (resil__keyed_read(&resil__keyed_after(limiter + 1)[at[i]], way, &word, &print) &&
                 print.word[0] == hash.word[0] && print.word[1] == hash.word[1])
                 return resil__sub_sat(rate.tau, resil__gcra_ahead(word, &rate, 0, now_ns)) /
                        rate.interval;
@@ -68,8 +48,8 @@ size_t resil_keyed_limiter_top(const struct resil_keyed_limiter *limiter, uint64
         uint64_t word, ahead;
         size_t at;
 
-        if (!read_place(&buckets_of(limiter)[place / RESIL_KEYED_WAYS_],
-                        (unsigned)(place % RESIL_KEYED_WAYS_), &word, &print))
+        if (!resil__keyed_read(&resil__keyed_after(limiter + 1)[place / RESIL_KEYED_WAYS_],
+                               (unsigned)(place % RESIL_KEYED_WAYS_), &word, &print))
             continue;
         ahead = resil__gcra_ahead(word, &rate, 0, now_ns);
         if (ahead == 0 || (filled == n && ahead <= top[n - 1].full_at_ns))
