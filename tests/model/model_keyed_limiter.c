@@ -160,7 +160,8 @@ static void agree(uint64_t keys)
         step(&bench);
     print_message("%" PRIu64 " keys: %" PRIu64 " evicted, %" PRIu64 " crowded out\n", keys,
                   look(&bench).evicted, bench.crowded);
-    assert_true(keys > KEYS || (look(&bench).evicted > 10000 && bench.crowded > 100));
+    assert_true(keys > KEYS ||
+                (look(&bench).evicted > OPERATIONS / 400 && bench.crowded > OPERATIONS / 400));
     free(bench.limiter);
 }
 
