@@ -23,6 +23,9 @@
 #include <resil/hash.h>
 #include <resil/file_resolver.h>
 #include <resil/hedge.h>
+#include <resil/keyed.h>
+#include <resil/keyed_breaker.h>
+#include <resil/keyed_limiter.h>
 #include <resil/limiter.h>
 #include <resil/log.h>
 #include <resil/outcome.h>

@@ -23,12 +23,14 @@
 #define RESIL__COLD        __attribute__((cold, noinline))
 #define RESIL__NOINLINE    __attribute__((noinline))
 #define RESIL__INLINE      static inline __attribute__((always_inline))
+#define RESIL__PREFETCH(p) __builtin_prefetch((p), 1)
 #else
 #define RESIL__LIKELY(x)   (x)
 #define RESIL__UNLIKELY(x) (x)
 #define RESIL__COLD
 #define RESIL__NOINLINE
-#define RESIL__INLINE static inline
+#define RESIL__INLINE      static inline
+#define RESIL__PREFETCH(p) ((void)(p))
 #endif
 
 #endif

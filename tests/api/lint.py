@@ -12,19 +12,20 @@ import re
 import sys
 
 PRIMITIVES = ("breaker", "limiter", "retry", "bulkhead", "overload", "balancer", "cache", "resolver")
-BELOW_PRIMITIVES = ("outcome", "window", "platform", "base")
+BELOW_PRIMITIVES = ("outcome", "window", "keyed", "platform", "base")
 
 # A room may include from itself and from the rooms named here.
 BELOW = {
     "base": (),
     "platform": ("base",),
+    "keyed": ("base",),
     "outcome": ("base",),
     "window": ("base",),
     "policy": PRIMITIVES + BELOW_PRIMITIVES,
     "chain": ("policy",) + BELOW_PRIMITIVES,
     "driver": ("chain", "policy") + PRIMITIVES + BELOW_PRIMITIVES,
 }
-BELOW.update({room: ("outcome", "window", "base") for room in PRIMITIVES})
+BELOW.update({room: ("outcome", "window", "keyed", "base") for room in PRIMITIVES})
 
 # What every public header may include besides <resil/...>.
 PUBLIC_INCLUDES = ("stddef.h", "stdint.h", "stdbool.h")
@@ -187,6 +188,8 @@ SAMPLES = (
     (check_private, "breaker/x.c", "#include <resil/retry.h>\n", True),
     (check_private, "breaker/x.c", '#include "breaker_fast.h"\n#include "window/ring.h"\n', False),
     (check_private, "window/x.c", '#include "breaker/breaker_fast.h"\n', True),
+    (check_private, "keyed/x.c", '#include "limiter/gcra_state.h"\n', True),
+    (check_private, "limiter/x.c", '#include "keyed/table.h"\n', False),
     (check_private, "base/x.c", '#include "window/ring.h"\n', True),
     (check_private, "chain/x.c", '#include "breaker/breaker_fast.h"\n', True),
     (check_private, "policy/x.c", '#include "breaker/breaker_fast.h"\n', False),
