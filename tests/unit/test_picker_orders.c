@@ -250,7 +250,7 @@ static void strides_spread_the_picks_of_a_host(void **state)
         for (uint32_t i = 0; i < 4; i++) {
             double due = weights[i] * (double)slot / 97513;
 
-            assert_true(counts[i] > due - 2 && counts[i] < due + 2);
+            assert_true(counts[i] > due - 1.5 && counts[i] < due + 1.5);
         }
     }
     fixture_free(f);

@@ -82,6 +82,45 @@ static void weighted_random_draws_by_weight(void **state)
     }
 }
 
+/* The layout of the alias table, for the test of its exactness. */
+struct column {
+    uint64_t bound;
+    uint32_t alias;
+    uint32_t own;
+};
+
+/* The columns, of W parts each, give every candidate exactly n * weight parts. */
+static void the_alias_table_is_exact(void **state)
+{
+    uint64_t seed = test_seed(13);
+
+    (void)state;
+    for (int list = 0; list < 500; list++) {
+        uint32_t weights[50];
+        uint64_t parts[50] = {0};
+        uint32_t n = 1 + (uint32_t)test_below(&seed, 50);
+        struct fixture *f;
+        const struct column *columns;
+
+        for (uint32_t i = 0; i < n; i++)
+            weights[i] = 1 + (uint32_t)test_below(&seed, list % 2 == 0 ? 10 : 65535);
+        f = fixture_new(resil_picker_weighted_random(), weights, n);
+        columns = f->table;
+        for (uint32_t i = 0; i < n; i++) {
+            /* Coins below the bound are floor(coin * W / 2^64) below this. */
+            uint64_t keep = columns[i].alias == columns[i].own
+                                ? f->pool.weight
+                                : resil__mul_wide(columns[i].bound, f->pool.weight).high;
+
+            parts[columns[i].own] += keep;
+            parts[columns[i].alias] += f->pool.weight - keep;
+        }
+        for (uint32_t i = 0; i < n; i++)
+            assert_true(parts[i] == (uint64_t)n * f->candidates[i].weight);
+        fixture_free(f);
+    }
+}
+
 static void chi_square_catches_weights_off_by_one(void **state)
 {
     static const uint32_t weights[] = {20, 21, 20};
@@ -378,6 +417,37 @@ static void peak_ewma_weighs_and_never_overflows(void **state)
     fixture_free(f);
 }
 
+static void peak_ewma_compares_like_doubles_whatever_the_scale(void **state)
+{
+    uint64_t seed = test_seed(17);
+    uint64_t told = 0;
+
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        uint32_t weights[2] = {1 + (uint32_t)test_below(&seed, 65535),
+                               1 + (uint32_t)test_below(&seed, 65535)};
+        struct fixture *f = fixture_new(resil_picker_peak_ewma(), weights, 2);
+        double costs[2];
+
+        for (uint32_t j = 0; j < 2; j++) {
+            uint64_t latency_ns = 1000 + test_below(&seed, UINT64_C(1) << test_below(&seed, 36));
+
+            f->loads[j].in_flight_ = test_below(&seed, UINT64_C(1) << test_below(&seed, 24));
+            resil__ewma_observe(&f->loads[j].ewma_, latency_ns, f->context.now_ns,
+                                f->pool.options.decay_ns);
+            latency_ns = resil_member_latency_ns(&f->members[j], &f->pool, f->context.now_ns);
+            costs[j] = (double)latency_ns * (double)(f->loads[j].in_flight_ + 1) / weights[j];
+        }
+        /* Beyond 2^40 the lesser may have lost all but few of its bits, but then it is far less. */
+        if (costs[0] < 0.99 * costs[1] || costs[1] < 0.99 * costs[0]) {
+            assert_int_equal(fixture_pick(f), costs[1] < costs[0]);
+            told++;
+        }
+        fixture_free(f);
+    }
+    assert_true(told > 19000);
+}
+
 static void a_picker_of_ones_own_sees_what_ours_see(void **state)
 {
     static const uint64_t excluded[] = {101, 7};
@@ -415,6 +485,7 @@ int main(void)
         cmocka_unit_test(random_draws_each_alike),
         cmocka_unit_test(chi_square_catches_a_bias),
         cmocka_unit_test(weighted_random_draws_by_weight),
+        cmocka_unit_test(the_alias_table_is_exact),
         cmocka_unit_test(chi_square_catches_weights_off_by_one),
         cmocka_unit_test(every_picker_says_what_it_is),
         cmocka_unit_test(one_candidate_is_picked_unless_excluded),
@@ -430,6 +501,7 @@ int main(void)
         cmocka_unit_test(peak_ewma_prefers_the_shorter_wait),
         cmocka_unit_test(peak_ewma_takes_a_stranger_for_the_first_latency),
         cmocka_unit_test(peak_ewma_weighs_and_never_overflows),
+        cmocka_unit_test(peak_ewma_compares_like_doubles_whatever_the_scale),
         cmocka_unit_test(a_picker_of_ones_own_sees_what_ours_see),
     };
 
