@@ -261,10 +261,13 @@ static void failures_in_a_row_count_as_load(void **state)
     f->loads[1].in_flight_ = 3;
     for (int i = 0; i < 100; i++)
         assert_int_equal(fixture_pick(f), 1);
-    /* Those of our own making don't. */
-    f->loads[0].streak_ = UINT64_C(4) << 32;
+    /* Bad ones, those never sent and those refused add up. */
+    f->loads[0].streak_ = UINT64_C(1) << RESIL__STREAK_BAD | UINT64_C(1) << RESIL__STREAK_LOCAL;
     for (int i = 0; i < 100; i++)
         assert_int_equal(fixture_pick(f), 0);
+    f->loads[0].streak_ |= UINT64_C(2) << RESIL__STREAK_PUSHED;
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(fixture_pick(f), 1);
     fixture_free(f);
 }
 
