@@ -2,7 +2,8 @@
 
 /*
  * Threads on what pickers share: turns are handed out once each, an answer of a probe is never used
- * torn, the moving latency never leaves the range of its samples.
+ * torn (real threads hardly ever meet in it: the interleavings of model/ are what finds a fault),
+ * the moving latency never leaves the range of its samples.
  */
 #define _GNU_SOURCE
 #include "test.h"
