@@ -307,7 +307,7 @@ RESIL_API uint64_t resil_member_latency_ns(const struct resil_member *member,
 /*
  * The library's pickers that don't go by key. Each function returns a static constant table, and can
  * be called by any thread at any time, in a signal handler, too. Since: 0.1. All look at the
- * excluded ids themselves. A pick takes the same time whatever the number of candidates, but where
+ * excluded ids themselves. A pick takes as many steps whatever the number of candidates, but where
  * so many are excluded that draws keep hitting them: then it looks at all.
  */
 

@@ -79,21 +79,26 @@ RESIL__INLINE uint32_t resil__best_of_sample(const struct resil_pool *pool,
 typedef uint32_t resil__pick_fn(const struct resil_pool *pool, struct resil_pick_context *context);
 
 /** The better of two distinct candidates, or the best of options.choices. The first draw wins a
-    tie, and is any candidate alike. */
+    tie, and is any candidate alike. Half of one random number each: the bias is count / 2^32 at
+    most, too little to matter to a choice that load corrects. */
 RESIL__INLINE uint32_t resil__pick_better(const struct resil_pool *pool,
                                           struct resil_pick_context *context,
                                           resil__better_fn *better, resil__pick_fn *slow)
 {
+    uint64_t random;
     uint32_t a;
     uint32_t b;
 
     if (RESIL__UNLIKELY(pool->count < 2 || pool->options.choices > 2 ||
                         context->excluded_count > 0))
         return slow(pool, context);
-    a = resil__draw(pool, context);
-    b = resil__below32(resil__pick_random(context), pool->count - 1);
+    random = resil__pick_random(context);
+    a = (uint32_t)((random >> 32) * pool->count >> 32);
+    b = (uint32_t)((random & UINT32_MAX) * (pool->count - 1) >> 32);
     b += b >= a;
-    return better(pool, context->now_ns, &pool->candidates[a], &pool->candidates[b]) ? b : a;
+    /* Which of two is the better can't be predicted: no branch. */
+    return a ^ ((a ^ b) & (0 - (uint32_t)better(pool, context->now_ns, &pool->candidates[a],
+                                                &pool->candidates[b])));
 }
 
 #endif

@@ -58,7 +58,8 @@ extern const uint32_t resil__ewma_powers[65];
 /** Of a decay of 1 ms to 1 h; others are taken for the nearest. */
 struct resil__ewma_scale resil__ewma_scale(uint64_t decay_ns);
 
-/** 2^31 * exp(-steps / decay), with an error of at most 2e-5 * 2^31. */
+/** 2^31 * exp(-steps / decay), with an error of at most 2e-5 * 2^31, and of 0.6 % of what it falls
+    by: at worst the average moves as if decay were that much longer. */
 static inline uint32_t resil__ewma_exp(const struct resil__ewma_scale *scale, uint32_t steps)
 {
     uint64_t halvings = steps * scale->factor; /* in 2^-32; below 2^53 */

@@ -21,15 +21,13 @@ static bool less(const struct resil_pool *pool, uint64_t now_ns, const struct re
 {
     uint64_t cost_a = cost_of(pool, now_ns, a);
     uint64_t cost_b = cost_of(pool, now_ns, b);
-    struct resil__wide scaled_a;
-    struct resil__wide scaled_b;
 
-    if (a->weight == b->weight)
-        return cost_b < cost_a;
-    scaled_a = resil__mul_wide(cost_a, b->weight);
-    scaled_b = resil__mul_wide(cost_b, a->weight);
-    return scaled_b.high != scaled_a.high ? scaled_b.high < scaled_a.high
-                                          : scaled_b.low < scaled_a.low;
+    /* Weights are below 2^24. Costs beyond 18 minutes keep 16 bits or more. */
+    if (RESIL__UNLIKELY((cost_a | cost_b) >> 40 != 0)) {
+        cost_a >>= 24;
+        cost_b >>= 24;
+    }
+    return cost_b * a->weight < cost_a * b->weight;
 }
 
 static RESIL__COLD uint32_t pick_slow(const struct resil_pool *pool,

@@ -35,12 +35,14 @@ struct look {
 };
 
 /* How many picks this answer serves: rounded up for a share of the answers as large as the
-   fraction. */
+   fraction, by a Weyl sequence. */
 static uint64_t budget_of(const struct resil_pool *pool, uint64_t version, uint32_t entry)
 {
     const struct table *table = pool->table;
 
-    return (table->reuse + (resil__mix(version * RESIL__PROBES + entry) & 255)) >> 8;
+    return (table->reuse +
+            ((version * RESIL__PROBES + entry) * UINT64_C(0x9e3779b97f4a7c15) >> 56)) >>
+           8;
 }
 
 /* Fills *answer with the answer of an entry that this pick can use. Loads are acquires, so that the
@@ -91,8 +93,9 @@ static bool better(uint64_t hot, const struct answer *a, const struct answer *b)
     return hot_a ? b->rif < a->rif : b->latency_ns < a->latency_ns;
 }
 
+/* victims: also the worst and the oldest. */
 static void look(const struct resil_pool *pool, const struct resil_pick_context *context,
-                 struct look *look)
+                 bool victims, struct look *look)
 {
     /* By latency alone, as hot_pct says: picks since mustn't heat anybody either. */
     uint64_t hot =
@@ -106,9 +109,9 @@ static void look(const struct resil_pool *pool, const struct resil_pick_context 
             continue;
         if (look->count == 0 || better(hot, &look->best, &answer))
             look->best = answer;
-        if (look->count == 0 || better(hot, &answer, &look->worst))
+        if (victims && (look->count == 0 || better(hot, &answer, &look->worst)))
             look->worst = answer;
-        if (look->count == 0 || answer.heard_ns < look->oldest.heard_ns)
+        if (victims && (look->count == 0 || answer.heard_ns < look->oldest.heard_ns))
             look->oldest = answer;
         look->count++;
     }
@@ -141,7 +144,7 @@ static uint32_t pick(const struct resil_pool *pool, struct resil_pick_context *c
     if (probes == NULL)
         return resil__least_requests(pool, context);
     picks = resil__add_relaxed(&probes->picks, 1);
-    look(pool, context, &found);
+    look(pool, context, picks % REMOVE_EVERY == 0, &found);
     if (found.count < 2)
         return resil__least_requests(pool, context);
 

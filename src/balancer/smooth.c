@@ -8,7 +8,7 @@
  * weight the one with the most credit is the one with the fewest picks, and of those the first. So
  * they take turns in the order of the list, and a group of them needs to be known only by the
  * credit and the index of its next. Its credit falls by S when a new turn of the group begins. A
- * step costs a look at each distinct weight, at most 361, four at a time.
+ * step costs an addition for each distinct weight, at most 361, four at a time.
  */
 #include "balancer/schedule.h"
 
@@ -16,7 +16,11 @@
 typedef int32_t lanes __attribute__((vector_size(16)));
 
 #define LANES 4u
-#define ROWS  ((RESIL__SMOOTH_GROUPS + LANES - 1) / LANES)
+
+/* Four rows of them make a block, which is looked into only when the winner is in it. */
+#define ROWS   4u
+#define BLOCK  (ROWS * LANES)
+#define BLOCKS ((RESIL__SMOOTH_GROUPS + BLOCK - 1) / BLOCK)
 
 /* More than twice the groups: an open table finds the group of a weight. */
 #define SLOTS 1024u
@@ -29,9 +33,10 @@ struct group {
 };
 
 struct scratch {
-    lanes credits[ROWS];
-    lanes weights[ROWS];
-    struct group groups[ROWS * LANES];
+    lanes credits[BLOCKS * ROWS];
+    lanes weights[BLOCKS * ROWS];
+    lanes bests[BLOCKS]; /* the greatest credit of each lane of a block */
+    struct group groups[BLOCKS * BLOCK];
     uint16_t slots[SLOTS]; /* group + 1 by weight, 0 = free */
     uint32_t order[];      /* candidates by group */
 };
@@ -81,7 +86,7 @@ static uint32_t group_all(const struct resil_pool *pool, uint64_t divisor, struc
 /* Rows beyond the groups have no weight, and less credit than anybody ever has. */
 static void start(struct scratch *scratch, uint32_t groups)
 {
-    for (uint32_t g = 0; g < ROWS * LANES; g++) {
+    for (uint32_t g = 0; g < BLOCKS * BLOCK; g++) {
         bool used = g < groups;
 
         scratch->credits[g / LANES][g % LANES] = used ? 0 : INT32_MIN;
@@ -91,18 +96,36 @@ static void start(struct scratch *scratch, uint32_t groups)
     }
 }
 
+static inline lanes greater(lanes a, lanes b)
+{
+    lanes above = a > b;
+
+    return (a & above) | (b & ~above);
+}
+
+static inline bool any(lanes lane)
+{
+    return (lane[0] | lane[1] | lane[2] | lane[3]) != 0;
+}
+
 /* Every credit grows; returns the greatest. */
-static int32_t grow(struct scratch *scratch, uint32_t rows)
+static int32_t grow(struct scratch *scratch, uint32_t blocks)
 {
     lanes best = {INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN};
     int32_t top = INT32_MIN;
 
-    for (uint32_t row = 0; row < rows; row++) {
-        lanes credit = scratch->credits[row] + scratch->weights[row];
-        lanes above = credit > best;
+    for (uint32_t block = 0; block < blocks; block++) {
+        lanes *credits = &scratch->credits[block * ROWS];
+        const lanes *weights = &scratch->weights[block * ROWS];
+        lanes even = credits[0] += weights[0];
+        lanes odd = credits[1] += weights[1];
 
-        scratch->credits[row] = credit;
-        best = (credit & above) | (best & ~above);
+        for (uint32_t row = 2; row < ROWS; row += 2) {
+            even = greater(even, credits[row] += weights[row]);
+            odd = greater(odd, credits[row + 1] += weights[row + 1]);
+        }
+        scratch->bests[block] = greater(even, odd);
+        best = greater(best, scratch->bests[block]);
     }
     for (uint32_t lane = 0; lane < LANES; lane++)
         if (best[lane] > top)
@@ -111,17 +134,19 @@ static int32_t grow(struct scratch *scratch, uint32_t rows)
 }
 
 /* The group whose credit is the greatest; of several, that whose next stands first in the list. */
-static uint32_t winner(const struct scratch *scratch, uint32_t rows, int32_t top)
+static uint32_t winner(const struct scratch *scratch, uint32_t blocks, int32_t top)
 {
     uint32_t best = 0;
     uint32_t first = UINT32_MAX;
 
-    for (uint32_t row = 0; row < rows; row++) {
+    for (uint32_t row = 0; row < blocks * ROWS; row++) {
         lanes equal = scratch->credits[row] == top;
 
-        if ((equal[0] | equal[1] | equal[2] | equal[3]) == 0)
+        if (row % ROWS == 0 && !any(scratch->bests[row / ROWS] == top)) {
+            row += ROWS - 1;
             continue;
-        for (uint32_t lane = 0; lane < LANES; lane++) {
+        }
+        for (uint32_t lane = 0; lane < LANES && any(equal); lane++) {
             uint32_t g = row * LANES + lane;
             const struct group *group = &scratch->groups[g];
 
@@ -139,18 +164,20 @@ void resil__smooth_build(const struct resil_pool *pool, uint64_t divisor,
 {
     struct scratch *scratch = resil__schedule_scratch(schedule);
     uint32_t groups = group_all(pool, divisor, scratch);
-    uint32_t rows = (groups + LANES - 1) / LANES;
+    /* A store of one lane would stall the next load of all four. */
+    static const lanes lane_of[LANES] = {{-1}, {0, -1}, {0, 0, -1}, {0, 0, 0, -1}};
+    uint32_t blocks = (groups + BLOCK - 1) / BLOCK;
 
     start(scratch, groups);
     for (uint32_t slot = 0; slot < schedule->length; slot++) {
-        int32_t top = grow(scratch, rows);
-        uint32_t g = winner(scratch, rows, top);
+        int32_t top = grow(scratch, blocks);
+        uint32_t g = winner(scratch, blocks, top);
         struct group *group = &scratch->groups[g];
 
         resil__schedule_put(schedule, slot, scratch->order[group->first + group->next]);
         if (++group->next == group->count) {
             group->next = 0;
-            scratch->credits[g / LANES][g % LANES] -= (int32_t)schedule->length;
+            scratch->credits[g / LANES] -= lane_of[g % LANES] & (int32_t)schedule->length;
         }
     }
 }
