@@ -9,6 +9,8 @@
 #include <math.h>
 #include <xxhash.h>
 
+#include "balancer/order.h"
+
 #define LOCAL 6 /* 127.0.0.1:90 and up */
 
 static struct town *local_town(const struct resil_picker *picker, uint32_t count,
@@ -201,6 +203,18 @@ static void compare_maglev(struct town *town, uint64_t *random)
 
         assert_int_equal(town_pick(town, key), slots[i]);
     }
+    for (uint32_t i = 0; i < town->count; i++)
+        town->ill[i] = i % 2 != 0;
+    town_sort_out(town);
+    for (int n = 0; n < 1000; n++) {
+        uint64_t key = test_random(random) | 1, attempt = 0;
+
+        while (attempt < 16 && town->ill[slots[(key ^ (~UINT64_C(0) - attempt + 1)) % size]])
+            attempt++;
+        if (attempt < 16)
+            assert_int_equal(town_pick(town, key),
+                             slots[(key ^ (~UINT64_C(0) - attempt + 1)) % size]);
+    }
     free(slots);
     free(hosts);
 }
@@ -296,9 +310,28 @@ static void maglev_size_follows_the_members(void **state)
     }
 }
 
+static void order_is_by_address_then_weight_then_place(void **state)
+{
+    static const char *const addresses[] = {"b", "a", "b", "a", "b", "aa", "b"};
+    static const uint32_t weights[] = {2, 1, 1, 1, 2, 9, 1}, want[] = {1, 3, 5, 2, 6, 0, 4};
+    struct resil_member members[7] = {0};
+    uint32_t order[7], scratch[7];
+
+    (void)state;
+    for (uint32_t i = 0; i < 7; i++) {
+        members[i].address = addresses[i];
+        members[i].weight = weights[i];
+    }
+    resil__order_by_address(members, 7, order, scratch);
+    assert_memory_equal(order, want, sizeof want);
+    resil__order_by_address(members, 0, order, scratch);
+    assert_memory_equal(order, want, sizeof want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(order_is_by_address_then_weight_then_place),
         cmocka_unit_test(ring_is_the_one_that_envoy_prints),
         cmocka_unit_test(maglev_is_the_one_that_envoy_prints),
         cmocka_unit_test(ring_equals_its_twin),
