@@ -22,6 +22,7 @@
 #include <resil/guard.h>
 #include <resil/hash.h>
 #include <resil/file_resolver.h>
+#include <resil/health.h>
 #include <resil/hedge.h>
 #include <resil/keyed.h>
 #include <resil/keyed_breaker.h>
