@@ -36,6 +36,7 @@
 #include <resil/picker.h>
 #include <resil/policy.h>
 #include <resil/priority.h>
+#include <resil/prober.h>
 #include <resil/queue.h>
 #include <resil/reservation.h>
 #include <resil/resolver.h>

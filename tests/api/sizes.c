@@ -81,6 +81,7 @@ PIN(resil_pacer_config, 32);
 PIN(resil_pacer_snapshot, 48);
 PIN(resil_permit, 24);
 PIN(resil_priority_config, 56);
+PIN(resil_prober_config, 144);
 PIN(resil_queue, 160);
 PIN(resil_queue_config, 32);
 PIN(resil_queue_snapshot, 40);
