@@ -10,15 +10,17 @@
  *   round. So the bound holds for the T that was read, whoever else picks or reports meanwhile, and
  *   T counts at least what the endpoints hold.
  * - As in_flight is whole, in_flight + 1 <= ceil(b) is in_flight < b: no division.
- * - Where the walk finds nobody (points few or excluded, or endpoints busy for another pool), the
- *   relatively least loaded of those who may be taken is: with W their weight alone and T at least
- *   what they hold and one, he is below the average and so always has room. Only a lost race makes
- *   him lose it, and then someone else has won.
+ * - Where the walk finds nobody for RESIL__RING_STEPS, the key asks by rendezvous. Where he has no
+ *   room either (the others excluded, or busy for another pool), the relatively least loaded of
+ *   those who may be taken is taken: with W their weight alone and T at least what they hold and
+ *   one, he is below the average and so always has room. Only a lost race makes him lose it, and
+ *   then someone else has won.
  */
 #include "balancer/bounded_load.h"
 
 #include "balancer/hash_key.h"
 #include "balancer/hash_ring.h"
+#include "balancer/rendezvous.h"
 #include "base/contend.h"
 
 /* in_flight * slope < load * weight: an endpoint has room. */
@@ -66,6 +68,7 @@ static uint32_t walk(const struct resil_pool *pool, const struct resil_pick_cont
     struct bound bound = {.load = pool->options.bounded_pct * total_of(pool),
                           .slope = 100 * pool->weight};
     uint32_t at = resil__hash_ring_find(ring, key);
+    uint32_t last;
 
     for (int steps = 0; steps < RESIL__RING_STEPS; steps++) {
         uint32_t candidate = resil__hash_taken(pool, context, ring->owners[at]);
@@ -74,7 +77,9 @@ static uint32_t walk(const struct resil_pool *pool, const struct resil_pick_cont
             return candidate;
         at = resil__hash_ring_next(ring, at);
     }
-    return RESIL_PICK_NONE;
+    last = resil__rendezvous(pool, context, key);
+    return last != RESIL_PICK_NONE && claim(&pool->candidates[last], bound) ? last
+                                                                            : RESIL_PICK_NONE;
 }
 
 /* The relatively least loaded who may be taken, and what they all hold. */

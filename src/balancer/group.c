@@ -278,6 +278,9 @@ static bool make_view(struct resil__balancer *lb, struct resil__list *list,
 
     view->list = list;
     view->picker = lb->config.picker;
+    view->pick = view->picker->pick;
+    view->flags = view->picker->flags;
+    view->stateful = lb->config.state_size != 0;
     view->pinned = !is_ours(view->picker);
     view->pools = resil__arena_get(lb, arena, list->group_count, sizeof *view->pools);
     view->slices = resil__arena_get(lb, arena, list->slice_count, sizeof *view->slices);

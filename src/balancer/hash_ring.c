@@ -63,7 +63,7 @@ static struct layout layout_of(const struct resil_pool *pool)
         layout.scale = scale_of(&pool->options, (double)least / (double)layout.weight);
         layout.points = (size_t)round_up(layout.scale) + 1; /* the sum of the shares is rounded */
     }
-    for (; buckets < layout.points; buckets *= 2)
+    for (; 2 * buckets < layout.points; buckets *= 2) /* one or two points in each */
         layout.shift--;
     layout.size = sizeof(struct resil__hash_ring);
     layout.size = (layout.size + 63) & ~(size_t)63;

@@ -15,7 +15,7 @@
  * one to the next, and each gets points until there are as many as the sum. With whole shares all
  * have exactly theirs. Above ring_max a very light member may get none.
  *
- * The leading bits of the key say where to start looking, with one step on average from there.
+ * The leading bits of the key say where to start looking; from there it is a step or two.
  */
 
 #include <resil/picker.h>

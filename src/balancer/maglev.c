@@ -132,13 +132,10 @@ static double share_of(const struct filling *filling, uint32_t weight)
 /* The first turn after `after` in which turn * share reaches the target. */
 static uint64_t turn_of(double share, double target, uint64_t after)
 {
-    double guess = target / share;
-    uint64_t turn = resil__max((uint64_t)guess, after + 1);
+    uint64_t turn = resil__max((uint64_t)(target / share), after + 1);
 
-    while ((double)turn * share < target)
+    while ((double)turn * share < target) /* by rounding, or by the fraction: once */
         turn++;
-    while (turn > after + 1 && (double)(turn - 1) * share >= target)
-        turn--;
     return turn;
 }
 

@@ -15,54 +15,67 @@
 #include "balancer/exponential.h"
 #include "balancer/hash_key.h"
 #include "balancer/pool.h"
+#include "base/compiler.h"
 
-struct draw {
+/* The best of the candidates so far. */
+struct best {
     uint64_t x;
-    uint64_t wait; /* the exponential of x; UINT64_MAX = not yet known */
+    uint64_t wait; /* the exponential of x: only where weights differ */
     uint32_t weight;
+    uint32_t found;
 };
 
 /* a / b < c / d. */
-static bool less(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+static inline bool less(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     struct resil__wide left = resil__mul_wide(a, d), right = resil__mul_wide(c, b);
 
     return left.high != right.high ? left.high < right.high : left.low < right.low;
 }
 
-/* Whether the one comes before the best so far, of another weight. */
-static bool earlier(struct draw *one, struct draw *best)
+static inline uint64_t draw(const struct resil_pool *pool, uint32_t candidate, uint64_t salt)
 {
-    if (best->wait == UINT64_MAX)
-        best->wait = resil__exponential(best->x);
-    if (!less(one->x >> 6, one->weight, best->wait, best->weight))
-        return false;
-    one->wait = resil__exponential(one->x);
-    return less(one->wait, one->weight, best->wait, best->weight);
+    return resil__mix(salt ^ pool->members[pool->candidates[candidate].member].hash);
+}
+
+/* The candidates from i on, whose weights differ. */
+static void rest(const struct resil_pool *pool, const struct resil_pick_context *context,
+                 uint64_t salt, uint32_t i, struct best *best)
+{
+    for (; i < pool->count; i++) {
+        uint64_t x = draw(pool, i, salt), wait;
+        uint32_t weight = pool->candidates[i].weight;
+
+        if (RESIL__LIKELY(best->found != RESIL_PICK_NONE &&
+                          !less(x >> 6, weight, best->wait, best->weight)))
+            continue;
+        wait = resil__exponential(x);
+        if ((best->found == RESIL_PICK_NONE || less(wait, weight, best->wait, best->weight)) &&
+            resil__pick_allowed(pool, context, i))
+            *best = (struct best){.x = x, .wait = wait, .weight = weight, .found = i};
+    }
 }
 
 uint32_t resil__rendezvous(const struct resil_pool *pool, const struct resil_pick_context *context,
                            uint64_t key)
 {
-    struct draw best = {0};
-    uint32_t found = RESIL_PICK_NONE;
+    struct best best = {.x = UINT64_MAX, .found = RESIL_PICK_NONE};
     uint64_t salt = resil__mix(key);
+    uint32_t weight = pool->count > 0 ? pool->candidates[0].weight : 0;
+    uint32_t i = 0;
 
-    for (uint32_t i = 0; i < pool->count; i++) {
-        const struct resil_candidate *candidate = &pool->candidates[i];
-        struct draw one = {.x = resil__mix(salt ^ pool->members[candidate->member].hash),
-                           .wait = UINT64_MAX,
-                           .weight = candidate->weight};
+    for (; i < pool->count && pool->candidates[i].weight == weight; i++) {
+        uint64_t x = draw(pool, i, salt);
 
-        if (found != RESIL_PICK_NONE &&
-            !(one.weight == best.weight ? one.x < best.x : earlier(&one, &best)))
-            continue;
-        if (!resil__pick_allowed(pool, context, i))
-            continue;
-        best = one;
-        found = i;
+        if ((x < best.x || best.found == RESIL_PICK_NONE) && resil__pick_allowed(pool, context, i))
+            best = (struct best){.x = x, .weight = weight, .found = i};
     }
-    return found;
+    if (i < pool->count) {
+        if (best.found != RESIL_PICK_NONE)
+            best.wait = resil__exponential(best.x);
+        rest(pool, context, salt, i, &best);
+    }
+    return best.found;
 }
 
 static uint32_t pick(const struct resil_pool *pool, struct resil_pick_context *context)

@@ -184,9 +184,10 @@ static void fill_view(struct resil__balancer *lb, struct resil__view *view, uint
     }
     view->salt = lb->canary_rules.salt;
     view->by_chance = lb->canary_rules.by_chance;
-    view->single = list->group_count == 1 && list->slice_count == 2 && !list->canary &&
-                   !view->slices[0].tiers[0].panic && view->admit_bp == 10000 &&
+    view->single = list->group_count == 1 && !view->pinned && list->slice_count == 2 &&
+                   !list->canary && !view->slices[0].tiers[0].panic && view->admit_bp == 10000 &&
                    view->pools[0].count != 0;
+    view->priority = view->slices[0].tiers[0].priority;
     tell_panic(lb, &view->slices[0], now_ns);
 }
 

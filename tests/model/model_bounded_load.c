@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Bounded load against a plain account of who holds how many: picks, reports, ejections, retries
+ * with hosts excluded and another pool's calls, at random. No pick is ever above its bound, the
+ * first with room clockwise is taken, and at the end nothing is left over.
+ */
+#include "hash_fixture.h"
+
+#include "balancer/bounded_load.h"
+#include "balancer/hash_ring.h"
+
+#define HOSTS 12
+#define HELD  400
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define OPERATIONS 100000
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define OPERATIONS 100000
+#endif
+#endif
+#ifndef OPERATIONS
+#define OPERATIONS 1000000
+#endif
+
+struct bench {
+    uint64_t seed, operation, random;
+    struct town *town;
+    uint32_t held[HELD]; /* members of the calls in flight */
+    uint32_t count;
+    uint64_t own[HOSTS];     /* calls of this pool by member */
+    uint64_t foreign[HOSTS]; /* and of another one */
+    uint64_t refused, last_resort;
+};
+
+static bool allowed(const struct bench *bench, const struct resil_pick_context *context, uint32_t i)
+{
+    for (size_t n = 0; n < context->excluded_count; n++)
+        if (context->excluded[n] == bench->town->members[i].id)
+            return false;
+    return !bench->town->ill[i];
+}
+
+/* ceil(percent / 100 * total * weight / sum), in doubles that hold it exactly. */
+static uint64_t most(const struct bench *bench, uint32_t member, uint64_t total, uint64_t sum)
+{
+    uint64_t percent = bench->town->pool.options.bounded_pct;
+    uint64_t up = percent * total * bench->town->members[member].weight;
+
+    return (up + 100 * sum - 1) / (100 * sum);
+}
+
+static uint64_t holds(const struct bench *bench, uint32_t member)
+{
+    return bench->own[member] + bench->foreign[member];
+}
+
+/* The first clockwise with room, one entry after the other. */
+static uint32_t clockwise(const struct bench *bench, const struct resil_pick_context *context,
+                          uint64_t sum)
+{
+    const struct resil__hash_ring *ring = bench->town->table;
+    uint32_t at = 0;
+
+    while (at < ring->count && ring->hashes[at] < context->key)
+        at++;
+    for (uint32_t steps = 0; steps < RESIL__RING_STEPS; steps++) {
+        uint32_t member = ring->owners[(at + steps) % ring->count];
+
+        if (allowed(bench, context, member) &&
+            holds(bench, member) + 1 <= most(bench, member, bench->count + 1, sum))
+            return member;
+    }
+    return RESIL_PICK_NONE;
+}
+
+static void check_pick(struct bench *bench, const struct resil_pick_context *context,
+                       uint32_t member)
+{
+    uint64_t well = 0, left = 0, held = 0, total = bench->count + 1;
+    uint32_t want;
+
+    for (uint32_t i = 0; i < HOSTS; i++) {
+        well += bench->town->ill[i] ? 0 : bench->town->members[i].weight;
+        if (!allowed(bench, context, i))
+            continue;
+        left += bench->town->members[i].weight;
+        held += holds(bench, i);
+    }
+    MODEL_CHECK(bench, (member == RESIL_PICK_NONE) == (left == 0));
+    if (member == RESIL_PICK_NONE) {
+        bench->refused++;
+        return;
+    }
+    MODEL_CHECK(bench, allowed(bench, context, member));
+    want = clockwise(bench, context, well);
+    if (want != RESIL_PICK_NONE) {
+        MODEL_CHECK(bench, member == want);
+        return;
+    }
+    bench->last_resort++;
+    if (total < held + 1)
+        total = held + 1;
+    MODEL_CHECK(bench, holds(bench, member) + 1 <= most(bench, member, total, left));
+}
+
+static void pick(struct bench *bench)
+{
+    uint64_t excluded[HOSTS];
+    struct resil_pick_context context = {.key = test_random(&bench->random) | 1,
+                                         .excluded = excluded,
+                                         .stripe_ = (uint32_t)test_below(&bench->random, 8)};
+    uint32_t member;
+
+    if (test_below(&bench->random, 4) == 0)
+        context.key = 12345; /* a hot one */
+    if (test_below(&bench->random, 8) == 0)
+        for (uint64_t n = test_below(&bench->random, HOSTS + 1); n > 0; n--)
+            excluded[context.excluded_count++] = 1000 + test_below(&bench->random, HOSTS);
+    member = town_ask(bench->town, &context);
+    check_pick(bench, &context, member);
+    if (member == RESIL_PICK_NONE)
+        return;
+    bench->held[bench->count++] = member;
+    bench->own[member]++;
+}
+
+static void report(struct bench *bench)
+{
+    uint32_t which = (uint32_t)test_below(&bench->random, bench->count);
+    uint32_t member = bench->held[which];
+
+    resil__bounded_release(&bench->town->turns, (uint32_t)test_below(&bench->random, 8),
+                           &bench->town->loads[member]);
+    bench->held[which] = bench->held[--bench->count];
+    bench->own[member]--;
+}
+
+static void change(struct bench *bench, bool foreign)
+{
+    uint32_t member = (uint32_t)test_below(&bench->random, HOSTS);
+    uint64_t load = test_below(&bench->random, 4) == 0 ? test_below(&bench->random, 50) : 0;
+
+    if (test_below(&bench->random, 2) == 0) {
+        town_ill(bench->town, member, !bench->town->ill[member]);
+        return;
+    }
+    if (!foreign)
+        return;
+    bench->town->loads[member].in_flight_ += load - bench->foreign[member];
+    bench->foreign[member] = load;
+}
+
+static void run(uint64_t percent, uint32_t weight_max, bool foreign)
+{
+    static struct bench bench;
+    uint64_t fill = 0;
+
+    bench = (struct bench){.seed = test_seed(51)};
+    bench.random = bench.seed + percent;
+    bench.town = town_new(resil_picker_bounded_load(), HOSTS,
+                          (struct resil_picker_options){.bounded_pct = percent});
+    for (uint32_t i = 0; i < HOSTS; i++)
+        bench.town->members[i].weight = 1 + (uint32_t)test_below(&bench.random, weight_max);
+    town_build(bench.town);
+    for (; bench.operation < OPERATIONS / 6; bench.operation++) {
+        uint64_t sum = 0;
+
+        if (bench.operation % 1000 == 0)
+            fill = test_below(&bench.random, HELD);
+        if (bench.operation % 64 == 0)
+            change(&bench, foreign);
+        if (bench.count > 0 && test_below(&bench.random, bench.count + fill) >= fill)
+            report(&bench);
+        else if (bench.count < HELD)
+            pick(&bench);
+        else
+            report(&bench);
+        for (int i = 0; i < RESIL__STRIPES; i++)
+            sum += bench.town->turns.stripes[i].in_flight;
+        MODEL_CHECK(&bench, sum == bench.count);
+        for (uint32_t i = 0; i < HOSTS; i++)
+            MODEL_CHECK(&bench, bench.town->loads[i].in_flight_ == holds(&bench, i));
+    }
+    MODEL_CHECK(&bench, bench.refused > 0);
+    MODEL_CHECK(&bench, !foreign || bench.last_resort > 0);
+    town_free(bench.town);
+}
+
+static void bounded_load_keeps_its_bound_among_equals(void **state)
+{
+    (void)state;
+    run(101, 1, false);
+    run(125, 1, false);
+    run(1000, 1, false);
+}
+
+static void bounded_load_keeps_its_bound_by_weight(void **state)
+{
+    (void)state;
+    run(125, 20, false);
+}
+
+static void bounded_load_keeps_its_bound_beside_other_pools(void **state)
+{
+    (void)state;
+    run(125, 1, true);
+    run(150, 300, true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bounded_load_keeps_its_bound_among_equals),
+        cmocka_unit_test(bounded_load_keeps_its_bound_by_weight),
+        cmocka_unit_test(bounded_load_keeps_its_bound_beside_other_pools),
+    };
+
+    return cmocka_run_group_tests_name("bounded_load", tests, NULL, NULL);
+}
