@@ -76,6 +76,9 @@ static void collect(struct resil__balancer *lb, const struct resil__entry *entry
     uint64_t counts = resil__xchg(&host->load.counts_, 0);
     struct resil__arm_stat *arm = &lb->arms[entry->canary];
 
+    /* Nobody has asked it, perhaps because of what it did before: it gets another chance. */
+    if (counts >> 32 == 0)
+        resil__store_relaxed(&host->load.streak_, 0);
     read_streaks(stat, host);
     stat->latency_ns = resil__xchg(&host->load.latency_ns_, 0);
     stat->total = (uint32_t)(counts >> 32);

@@ -7,8 +7,9 @@
 #define SLOW_START_STEPS    20
 #define SLOW_START_LEAST_NS RESIL_MS(10)
 
-/* When to look again for readers that were in the way, and for memory to free. */
-#define RETRY_NS RESIL_MS(1)
+/* Two ticks that no report asks for are at least so far apart; and when to look again for memory to
+   free. */
+#define LEAST_NS RESIL_MS(1)
 #define REAP_NS  RESIL_SEC(1)
 
 /* The first time after now at which a host is something else without a report. */
@@ -55,10 +56,11 @@ static void schedule(struct resil__balancer *lb, uint64_t told_ns, uint64_t now_
     if (lb->empty_ns != RESIL_NEVER && lb->list != NULL && lb->config.stale_keep_ns != 0)
         next_ns = resil__min(next_ns, resil__add_sat(lb->empty_ns, lb->config.stale_keep_ns));
     if (lb->dirty)
-        next_ns = resil__min(next_ns, resil__add_sat(now_ns, RETRY_NS));
+        next_ns = now_ns;
     if (lb->retired != NULL || lb->dropped != NULL)
         next_ns = resil__min(next_ns, resil__add_sat(now_ns, REAP_NS));
-    (void)resil__cas(&lb->next_ns, &told_ns, resil__max(next_ns, resil__add_sat(now_ns, 1)));
+    next_ns = resil__max(next_ns, resil__add_sat(now_ns, LEAST_NS));
+    (void)resil__cas(&lb->next_ns, &told_ns, next_ns);
 }
 
 /* An empty list that was told of for long enough is believed. */
