@@ -9,9 +9,8 @@
  * The servers are real ones on loopback, and no figure below is written down here: the table and the
  * sums at the end are what the balancer and the users have counted.
  */
+#include "backends.h"
 #include "endpoint_table.h"
-#include "fault_server.h"
-#include "http_outcome.h"
 #include "storm.h"
 
 #include <resil/resil.h>
@@ -19,16 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVERS 6 /* five of them in the list at a time */
-#define WORKERS 6
-#define TURNS   5 /* tables in a phase */
-
-/* One backend; resil_endpoint.user points to it. */
-struct server {
-    struct fault_server *server;
-    char address[24];
-    char url[40];
-};
+#define BACKENDS 6 /* five of them in the list at a time */
+#define WORKERS  6
+#define TURNS    5 /* tables in a phase */
 
 enum phase {
     WELL,
@@ -43,7 +35,7 @@ static const char *const titles[PHASES] = {"all is well", "the 2nd turns slow", 
                                            "the 4th is back", "the 5th is replaced by a 6th"};
 
 struct demo {
-    struct server servers[SERVERS];
+    struct backend backends[BACKENDS];
     struct resil_balancer balancer;
     struct resil_timeout call_timeout, attempt_timeout;
     struct resil_budget budget;
@@ -57,31 +49,20 @@ struct demo {
     atomic_ullong failed; /* in spite of all */
 
     uint64_t phase_ns;
-    uint64_t reports[PHASES][SERVERS]; /* what each server was asked in each phase */
-    bool ejected;                      /* the 4th was */
+    uint64_t reports[PHASES][BACKENDS]; /* what each backend was asked in each phase */
+    bool ejected;                       /* the 4th was */
     bool returned;
 };
-
-/* What the chain runs: where to, says the pick. */
-static enum resil_outcome fetch(void *curl, struct resil_attempt *attempt)
-{
-    const struct resil_pick *pick = attempt->endpoint;
-    const struct server *server = pick->user;
-
-    if (curl_easy_setopt(curl, CURLOPT_URL, server->url) != CURLE_OK)
-        return RESIL_LOCAL;
-    http_deadline(curl, attempt);
-    return http_outcome(curl, curl_easy_perform(curl), attempt);
-}
 
 static void *serve_users(void *arg)
 {
     const struct resil_request request = {.idempotent = true}; /* a GET may run twice */
     struct demo *demo = arg;
-    CURL *curl = http_open("http://127.0.0.1/", NULL); /* keeps a connection to each server */
+    CURL *curl = backend_open();
 
     while (curl != NULL && !atomic_load(&demo->stop)) {
-        int rc = resil_chain_run(&demo->chain, resil_env_posix(), &request, fetch, curl, NULL);
+        int rc =
+            resil_chain_run(&demo->chain, resil_env_posix(), &request, backend_fetch, curl, NULL);
 
         (void)atomic_fetch_add(&demo->calls, 1);
         if (rc != RESIL_OK)
@@ -99,8 +80,8 @@ static int init_balancer(struct demo *demo, char *why, size_t why_size)
     const struct resil_balancer_config config = {
         .picker = resil_picker_peak_ewma(),
         .options = {.decay_ns = demo->phase_ns / 4},
-        .outlier = {.consecutive_local = 3,
-                    .interval_ns = demo->phase_ns / 10,
+        .outlier = {.consecutive_local = 2,
+                    .interval_ns = demo->phase_ns / 5,
                     .eject_ns = demo->phase_ns / 5,
                     .eject_max_ns = demo->phase_ns / 5,
                     .max_ejected_pct = 40},
@@ -148,42 +129,27 @@ static int init_chain(struct demo *demo, char *why, size_t why_size)
    what is known of it. */
 static int set_list(struct demo *demo, enum phase phase)
 {
-    struct resil_endpoint endpoints[SERVERS - 1] = {{0}};
+    struct resil_endpoint endpoints[BACKENDS - 1] = {{0}};
 
-    for (size_t i = 0; i < SERVERS - 1; i++) {
-        struct server *server = &demo->servers[i == 4 && phase == REPLACED ? 5 : i];
+    for (size_t i = 0; i < BACKENDS - 1; i++) {
+        const struct backend *backend = &demo->backends[i == 4 && phase == REPLACED ? 5 : i];
 
-        endpoints[i] = (struct resil_endpoint){.address = server->address, .user = server};
+        endpoints[i] = (struct resil_endpoint){.address = backend->address};
     }
-    return resil_balancer_update(&demo->balancer, endpoints, SERVERS - 1, resil_now_ns());
+    return resil_balancer_update(&demo->balancer, endpoints, BACKENDS - 1, resil_now_ns());
 }
 
 static void set_weather(struct demo *demo, enum phase phase)
 {
-    for (size_t i = 0; i < SERVERS; i++) {
+    for (size_t i = 0; i < BACKENDS; i++) {
         struct fault_weather weather = {.kind = FAULT_HEALTHY, .delay_ms = 4};
 
         if (i == 1 && phase == SLOW)
             weather = (struct fault_weather){.kind = FAULT_SLOW, .delay_ms = 80};
         if (i == 3 && phase == DEAD)
             weather.kind = FAULT_DEAD;
-        fault_server_set_weather(demo->servers[i].server, weather);
+        fault_server_set_weather(demo->backends[i].server, weather);
     }
-}
-
-static bool start_servers(struct demo *demo)
-{
-    for (size_t i = 0; i < SERVERS; i++) {
-        struct server *server = &demo->servers[i];
-
-        server->server = fault_server_start();
-        if (server->server == NULL)
-            return false;
-        (void)snprintf(server->address, sizeof server->address, "127.0.0.1:%u",
-                       fault_server_port(server->server));
-        (void)snprintf(server->url, sizeof server->url, "http://%s/", server->address);
-    }
-    return true;
 }
 
 /* Adds to a phase what the endpoints have reported so far; sign -1 takes it away. */
@@ -193,8 +159,8 @@ static void count_reports(struct demo *demo, enum phase phase, uint64_t sign)
 
     for (size_t n = 0;
          resil_balancer_endpoint(&demo->balancer, n, resil_now_ns(), &snapshot) == RESIL_OK; n++)
-        for (size_t i = 0; i < SERVERS; i++)
-            if (strcmp(snapshot.address, demo->servers[i].address) == 0)
+        for (size_t i = 0; i < BACKENDS; i++)
+            if (strcmp(snapshot.address, demo->backends[i].address) == 0)
                 demo->reports[phase][i] += sign * snapshot.reports;
 }
 
@@ -203,7 +169,7 @@ static void take_events(struct demo *demo, struct endpoint_table *table)
     struct resil_balancer_event event;
 
     while (resil_balancer_event(&demo->balancer, &event)) {
-        if (strcmp(event.address, demo->servers[3].address) == 0) {
+        if (strcmp(event.address, demo->backends[3].address) == 0) {
             demo->ejected |= event.kind == RESIL_BALANCER_EJECTED;
             demo->returned |= event.kind == RESIL_BALANCER_RETURNED;
         }
@@ -232,31 +198,32 @@ static bool play(struct demo *demo, struct endpoint_table *table)
     return true;
 }
 
-/* The share of a server in a phase, in percent. */
-static double share(const struct demo *demo, enum phase phase, size_t server)
+/* The share of a backend in a phase, in percent. */
+static double share(const struct demo *demo, enum phase phase, size_t backend)
 {
     uint64_t all = 0;
 
-    for (size_t i = 0; i < SERVERS; i++)
+    for (size_t i = 0; i < BACKENDS; i++)
         all += demo->reports[phase][i];
-    return all > 0 ? 100.0 * (double)demo->reports[phase][server] / (double)all : 0;
+    return all > 0 ? 100.0 * (double)demo->reports[phase][backend] / (double)all : 0;
 }
 
 static void sum_up(struct demo *demo, const struct display *display)
 {
     (void)putchar('\n');
     display_print(display, DISPLAY_BOLD, "%-29s", "share of the calls, %");
-    for (size_t i = 0; i < SERVERS; i++)
+    for (size_t i = 0; i < BACKENDS; i++)
         display_print(display, DISPLAY_BOLD, "%8zu", i + 1);
     (void)putchar('\n');
     for (unsigned phase = 0; phase < PHASES; phase++) {
         (void)printf("%-29s", titles[phase]);
-        for (size_t i = 0; i < SERVERS; i++)
+        for (size_t i = 0; i < BACKENDS; i++)
             (void)printf("%8.1f", share(demo, phase, i));
         (void)putchar('\n');
     }
     (void)printf("\n%llu calls, of which %llu failed for the user\n", atomic_load(&demo->calls),
                  atomic_load(&demo->failed));
+    (void)fflush(stdout);
 }
 
 /* Says what of it didn't happen. The limits are wide: this is a busy machine's demonstration, not a
@@ -301,7 +268,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "can't set up: %s\n", why);
         return EXIT_FAILURE;
     }
-    good = start_servers(&demo) && set_list(&demo, WELL) == RESIL_OK;
+    good = backends_start(demo.backends, BACKENDS) && set_list(&demo, WELL) == RESIL_OK;
     while (good && started < WORKERS &&
            pthread_create(&workers[started], NULL, serve_users, &demo) == 0)
         started++;
@@ -312,8 +279,7 @@ int main(int argc, char **argv)
     if (good)
         sum_up(&demo, &table.display);
     good = good && judge(&demo);
-    for (size_t i = 0; i < SERVERS; i++)
-        fault_server_stop(demo.servers[i].server); /* NULL is allowed */
+    backends_stop(demo.backends, BACKENDS);
     /* Everything is reported, so nothing is in flight. */
     good = resil_balancer_fini(&demo.balancer) == RESIL_OK && good;
     curl_global_cleanup();
