@@ -52,10 +52,10 @@ static void show_row(const struct endpoint_table *table,
                   endpoint->state != RESIL_ENDPOINT_UP ? DISPLAY_BAD
                   : why[0] != '\0'                     ? DISPLAY_WARN
                                                        : DISPLAY_PLAIN,
-                  "  %-17s %5.1f %% %9u %8.1f ms  %-8s %s\n", endpoint->address,
+                  "  %-17s %5.1f %% %9u %8.1f ms  %s%s%s\n", endpoint->address,
                   all > 0 ? 100.0 * (double)calls / (double)all : 0, (unsigned)endpoint->in_flight,
                   (double)endpoint->latency_ns / 1e6, resil_endpoint_state_str(endpoint->state),
-                  why);
+                  why[0] != '\0' ? ": " : "", why);
 }
 
 void endpoint_table_show(struct endpoint_table *table, const char *title)
@@ -75,8 +75,8 @@ void endpoint_table_show(struct endpoint_table *table, const char *title)
     }
     clear(table);
     display_print(&table->display, DISPLAY_BOLD, "%5.1f s  %s\n", seconds(table, now_ns), title);
-    display_print(&table->display, DISPLAY_DIM, "  %-17s %7s %9s %11s  %-8s %s\n", "endpoint",
-                  "share", "in flight", "latency", "state", "why");
+    display_print(&table->display, DISPLAY_DIM, "  %-17s %7s %9s %11s  %s\n", "endpoint", "share",
+                  "in flight", "latency", "state: why");
     for (size_t i = 0; i < count; i++) {
         show_row(table, &snapshots[i], calls[i], all, now_ns);
         table->rows_[i] = (struct table_row){snapshots[i].id, snapshots[i].reports};
