@@ -342,10 +342,12 @@ void resil__lb_event(struct resil__balancer *lb, enum resil_balancer_event_kind 
 /** Copies as much as fits, with a NUL. */
 void resil__copy_address(char *to, size_t size, const char *from);
 
-/** Asks for a tick at once. */
+/** Asks for a tick at once. Write what the tick is for, then swap next_ns; a tick swaps next_ns, then
+    reads what it is for: whichever swap is second, the tick sees it or stays due. (With plain stores
+    both could miss each other.) */
 static inline void resil__lb_hurry(struct resil__balancer *lb)
 {
-    resil__store_relaxed(&lb->next_ns, 0);
+    (void)resil__xchg(&lb->next_ns, 0);
 }
 
 #endif

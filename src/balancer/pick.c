@@ -52,17 +52,14 @@ static uint32_t from_pool(const struct resil__view *view, uint32_t number,
     pool = &view->pools[number];
     if (pool->count == 0)
         return RESIL_PICK_NONE;
-    candidate = view->pick(pool, context);
-    if ((context->excluded_count == 0 && candidate < pool->count) ||
-        (view->flags & RESIL_PICKER_EXCLUDES) != 0)
-        return candidate;
-    for (int i = 1; i < TRIES && candidate < pool->count; i++) {
+    for (int i = 0; i < TRIES; i++) {
+        candidate = view->pick(pool, context);
+        /* A program's picker may answer anything. */
+        if (candidate >= pool->count)
+            return RESIL_PICK_NONE;
         if (resil__pick_allowed(pool, context, candidate))
             return candidate;
-        candidate = view->pick(pool, context);
     }
-    if (candidate < pool->count && resil__pick_allowed(pool, context, candidate))
-        return candidate;
     return pick_rest(pool, context);
 }
 
@@ -194,8 +191,9 @@ static int pick_slowly(struct way *way, const struct resil__balancer *lb, struct
     const struct resil__view *view = way->view;
     const struct resil_pick_request *request = way->request;
     const struct resil_pool *pool;
+    bool reused = false;
 
-    if (request->subset * 2 >= view->list->slice_count)
+    if (request->subset >= view->list->slice_count / 2)
         return RESIL_EINVAL;
     if (request->sticky != 0 && pick_sticky(view, request, &way->context, pick))
         return RESIL_OK;
@@ -206,6 +204,7 @@ static int pick_slowly(struct way *way, const struct resil__balancer *lb, struct
         if (way->context.excluded_count == 0 || request->no_reuse)
             return RESIL_EUNAVAILABLE;
         way->context.excluded_count = 0;
+        reused = true;
         if (!find_way(way, lb))
             return RESIL_EUNAVAILABLE;
     }
@@ -215,7 +214,7 @@ static int pick_slowly(struct way *way, const struct resil__balancer *lb, struct
     pick->panic = way->tier->panic;
     pick->canary =
         view->list->entries[pool->members[pool->candidates[way->candidate].member].place_].canary;
-    pick->reused = way->context.excluded_count != request->excluded_count;
+    pick->reused = reused;
     return RESIL_OK;
 }
 

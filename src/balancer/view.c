@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* What health makes of a list: filled by a writer in a view that nobody reads, then published. */
+#include <string.h>
+
 #include "balancer/balancer.h"
 
 /* What a priority amounts to. */
@@ -162,7 +164,9 @@ static void look_around(struct resil__balancer *lb, struct resil__view *view, ui
     }
     for (size_t p = 0; p < RESIL_PRIORITIES; p++) {
         held_pct[p] = 0;
-        if (levels[p].total != 0)
+        if (levels[p].total == 0)
+            lb->failback[p] = (struct resil__failback){.known = false};
+        else
             held_pct[p] = resil__failback(&lb->priority, &lb->failback[p],
                                           resil__level_health(&lb->priority, &levels[p]), now_ns);
     }
@@ -298,4 +302,8 @@ void resil__lb_empty(struct resil__balancer *lb)
     lb->list = NULL;
     resil__store_ptr_release(&lb->view, NULL);
     retire_list(lb, old);
+    /* Nothing is left that could change by time. */
+    memset(lb->failback, 0, sizeof lb->failback);
+    lb->recovery.on = false;
+    lb->dirty = false;
 }
