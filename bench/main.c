@@ -191,6 +191,10 @@ int main(int argc, char **argv)
     count = choose(&options, series);
     if (count == 0) {
         status = 2;
+    } else if (options.list) {
+        for (size_t i = 0; i < count; i++)
+            if (!series[i].baseline)
+                (void)puts(series[i].bench->name);
     } else if (options.count != 0) {
         status = only_do(series, count, options.count);
     } else {

@@ -16,6 +16,7 @@ static const char usage[] =
     "usage: resil-bench [--json] [--threads LIST] [--filter PREFIX[,PREFIX...]] [--ms M]\n"
     "                   [--repetitions R] [--percentiles]\n"
     "       resil-bench --count N --filter NAME[,NAME...]\n"
+    "       resil-bench --list\n"
     "  --json         one JSON object a line instead of a table\n"
     "  --threads      so many threads on the same object, one a processor: 1 (default), 1,2,4, "
     "1-4\n"
@@ -23,7 +24,8 @@ static const char usage[] =
     "  --ms           milliseconds of one repetition (default 10)\n"
     "  --repetitions  how many (default 21)\n"
     "  --percentiles  of short batches of operations as well\n"
-    "  --count        measure nothing, do these operations so many times: for callgrind\n";
+    "  --count        measure nothing, do these operations so many times: for callgrind\n"
+    "  --list         say which there are\n";
 
 /* Reads a number that ends at one of the characters of stops or with the text. */
 static bool read_part(const char **text, uint64_t high, const char *stops, uint64_t *number)
@@ -77,6 +79,9 @@ static bool read_option(int key, const char *text, uint32_t threads_max, struct 
     case 'j':
         options->json = true;
         return true;
+    case 'l':
+        options->list = true;
+        return true;
     case 'p':
         options->percentiles = true;
         return true;
@@ -106,6 +111,7 @@ int options_read(int argc, char **argv, uint32_t threads_max, struct options *op
         {"repetitions", required_argument, NULL, 'r'},
         {"percentiles", no_argument, NULL, 'p'},
         {"count", required_argument, NULL, 'c'},
+        {"list", no_argument, NULL, 'l'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };

@@ -16,6 +16,7 @@ struct options {
     uint32_t sweep_length;
     bool json;
     bool percentiles;
+    bool list;
 };
 
 /** Returns 0 to go on, or the exit status + 1; threads_max bounds the numbers of threads. */
