@@ -89,6 +89,9 @@ def main():
     table = run(["--ms", "1", "--filter", "limit.call"])
     if table.returncode != 0 or "limit.xadd" not in table.stdout or "limit.call" not in table.stdout:
         faults.append(f"the table lacks a row: {table.stdout}{table.stderr}")
+    listed = run(["--list", "--filter", "limit.c"])
+    if listed.returncode != 0 or set(listed.stdout.split()) != {name for name in LIMITS if name.startswith("limit.c")}:
+        faults.append(f"--list lists something else: {listed.stdout}{listed.stderr}")
     counted = run(["--count", "5", "--filter", "limit.clock,limit.call"])
     if counted.returncode != 0 or counted.stdout:
         faults.append(f"--count measures: {counted.stdout}{counted.stderr}")
