@@ -23,6 +23,7 @@ repetitions=1
 ms=2
 threads=1,$(nproc)
 allow_missing=false
+load=$(cut -d' ' -f1 /proc/loadavg 2>/dev/null || echo unknown)
 while [ $# -gt 0 ]; do
     case $1 in
     --rounds) rounds=${2:?} && shift ;;
@@ -110,7 +111,8 @@ version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || echo unknown; }
     [ ! -e "$peers/GuavaLimiter.class" ] ||
         echo "Java: $(java -version 2>&1 | head -1), Guava $(version libguava-java)"
     [ ! -e "$peers/ketama.o" ] || echo "libmemcached: $(version libmemcached-dev)"
-    echo "Measured: $rounds rounds, in each $ms ms of each"
+    echo "Measured: $rounds rounds, in each $ms ms of each;" \
+        "load when it began $load"
     [ -z "$missing" ] || echo "Missing: $missing"
 } | sed 's/  *$//' >"$peers/machine.txt"
 

@@ -81,7 +81,9 @@ class Measured:
         return all((row, threads) in self.min_ns for row in rows for threads in self.sweep)
 
     def ratio(self, row, other, threads):
-        return self.min_ns[row, threads] / self.min_ns[other, threads]
+        """Of minima with one thread; of medians with more: there the minimum is when they met least."""
+        ns = self.min_ns if threads == 1 else self.median_ns
+        return ns[row, threads] / ns[other, threads]
 
 
 def number(value):
@@ -109,8 +111,8 @@ def markdown(measured, machine, limits, peers):
     yield "# Measured side by side"
     yield ""
     yield "Written by `bench/compare.sh`; [README.md](README.md) says how to read it. In short: nanoseconds per operation and"
-    yield "thread, `min / median`; the minimum is the cost, the median tells how busy the machine was; all threads work on the"
-    yield "same object, without a pause. Ratios are those of minima."
+    yield "thread, `min / median`; all threads work on the same object, without a pause. Ratios are those of minima with one"
+    yield "thread and those of medians with more, where the minimum is the moment in which the threads met least."
     yield ""
     yield from (f"- {line}" for line in machine)
     yield ""
@@ -210,7 +212,7 @@ def plot(measured, machine, limits, peers):
     ends = list(dict.fromkeys((measured.sweep[0], measured.sweep[-1])))
     drawn = Plot(ends)
     drawn.y = 24
-    drawn.text(16, drawn.y, "resil, minima of one run", "title")
+    drawn.text(16, drawn.y, "resil, all measured in one run", "title")
     drawn.legend()
     drawn.text(16, drawn.y + 18, machine[0].split(": ", 1)[-1], "note")
     drawn.y += 14

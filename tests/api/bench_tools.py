@@ -26,14 +26,14 @@ def load(path, name):
 
 def rounds_of(report, without=()):
     """Three rounds: ours takes 10 ns with a thread, a peer or limit 5 ns; twice and eightfold of that with two. The second
-    round is the fastest."""
+    round is the fastest. Medians are 1.5 and 2 times that."""
     ours = {row for row, _ in report.LIMITS} | {row for _, row, _, _ in report.PEERS}
     for slower in (3, 1, 2):
         for row in dict.fromkeys(report.wanted()):
             for threads, factor in ((1, 1), (2, 2 if row in ours else 8)):
                 if row not in without:
                     ns = (10 if row in ours else 5) * factor * slower
-                    yield json.dumps({"bench": row, "threads": threads, "min_ns": ns, "median_ns": ns * 1.5})
+                    yield json.dumps({"bench": row, "threads": threads, "min_ns": ns, "median_ns": ns * (1.5 if row in ours else 2)})
 
 
 def check_report(program, sandbox):
@@ -54,9 +54,9 @@ def check_report(program, sandbox):
         yield f"report.py: {done.returncode} {done.stderr}"
         return
     text = table.read_text()
-    for line in ("| token, told the time | `limiter.gcra` | 10.0 / 30.0 | 20.0 / 60.0 | `peer.x_time_rate_now` | 5.0 / 15.0 "
-                 "| 40.0 / 120 | 0.50 | 2.00 |",
-                 "| `breaker.open` | 10.0 / 30.0 | 20.0 / 60.0 | `limit.call` | 5.0 / 15.0 | 40.0 / 120 | 2.00 | 0.50 |",
+    for line in ("| token, told the time | `limiter.gcra` | 10.0 / 30.0 | 20.0 / 60.0 | `peer.x_time_rate_now` | 5.0 / 20.0 "
+                 "| 40.0 / 160 | 0.50 | 2.67 |",
+                 "| `breaker.open` | 10.0 / 30.0 | 20.0 / 60.0 | `limit.call` | 5.0 / 20.0 | 40.0 / 160 | 2.00 | 0.38 |",
                  "- Processor: <made up> & small"):
         if line not in text.splitlines():
             yield f"report.py: no line {line}\n{text}"
