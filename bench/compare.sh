@@ -55,7 +55,7 @@ mkdir -p "$peers" "$out"
 # The native peers become rows of the same program, so that they alternate repetition by repetition.
 flags=''
 set --
-if "$cxx" -std=c++20 -O3 -Wall -Wextra -c "$bench/peers/semaphore.cc" -o "$peers/semaphore.o" 2>"$peers/semaphore.log"; then
+if "$cxx" -std=c++20 -O3 -Wall -Wextra -c "$bench/peers/semaphore.cc" -o "$peers/semaphore.o" 2>"$peers/cxx.log"; then
     flags="$flags -DPEER_SEMAPHORE"
     set -- "$@" "$peers/semaphore.o" -lstdc++
 else
@@ -81,7 +81,8 @@ done
 
 gocode=/usr/share/gocode
 if [ -d "$gocode/src/golang.org/x/time/rate" ] && command -v go >/dev/null; then
-    (cd "$bench/peers" && GO111MODULE=off GOFLAGS='' GOPATH=$gocode GOCACHE=$build/gocache go build -o "$peers/rate" rate.go)
+    (cd "$bench/peers" &&
+        GO111MODULE=off GOFLAGS='' GOPATH=$gocode GOCACHE=$build/gocache go build -o "$peers/rate" rate.go)
 else
     rm -f "$peers/rate"
     miss 'golang.org/x/time/rate' 'golang-go golang-golang-x-time-dev'
@@ -107,7 +108,8 @@ version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || echo unknown; }
         "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release), $(getconf GNU_LIBC_VERSION 2>/dev/null || :)," \
         "clock $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource 2>/dev/null || echo unknown)"
     echo "Compiler: $("$cc" --version | head -1)"
-    [ ! -x "$peers/rate" ] || echo "Go: $(go version | cut -d' ' -f3), golang.org/x/time $(version golang-golang-x-time-dev)"
+    [ ! -x "$peers/rate" ] ||
+        echo "Go: $(go version | cut -d' ' -f3), golang.org/x/time $(version golang-golang-x-time-dev)"
     [ ! -e "$peers/GuavaLimiter.class" ] ||
         echo "Java: $(java -version 2>&1 | head -1), Guava $(version libguava-java)"
     [ ! -e "$peers/ketama.o" ] || echo "libmemcached: $(version libmemcached-dev)"
@@ -128,8 +130,11 @@ while [ $round -lt "$rounds" ]; do
     [ ! -x "$peers/rate" ] ||
         "$peers/rate" "$threads" "$ms" $repetitions >>"$peers/rounds.jsonl" 2>>"$peers/rounds.log"
     [ ! -e "$peers/GuavaLimiter.class" ] ||
-        java -cp "$guava:$peers" GuavaLimiter "$threads" "$ms" $repetitions >>"$peers/rounds.jsonl" 2>>"$peers/rounds.log"
+        java -cp "$guava:$peers" GuavaLimiter "$threads" "$ms" $repetitions >>"$peers/rounds.jsonl" \
+            2>>"$peers/rounds.log"
     printf '\rround %d of %d' "$round" "$rounds" >&2
 done
 echo >&2
-python3 "$bench/report.py" "$peers/rounds.jsonl" "$peers/machine.txt" "$out/compare.md" "$out/compare.svg"
+set --
+! $allow_missing || set -- --allow-missing
+python3 "$bench/report.py" "$@" "$peers/rounds.jsonl" "$peers/machine.txt" "$out/compare.md" "$out/compare.svg"
