@@ -336,7 +336,7 @@ static bool interleave_next(void)
     unsigned planned = interleave.depth;
     struct interleave_choice *last;
 
-    if (interleave.replay != NULL)
+    if (interleave.replay != NULL || interleave.random != 0)
         return false;
     if (interleave.grown) {
         interleave.grown = false;
