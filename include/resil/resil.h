@@ -22,6 +22,7 @@
 #include <resil/guard.h>
 #include <resil/hash.h>
 #include <resil/file_resolver.h>
+#include <resil/health.h>
 #include <resil/hedge.h>
 #include <resil/keyed.h>
 #include <resil/keyed_breaker.h>
@@ -35,6 +36,7 @@
 #include <resil/picker.h>
 #include <resil/policy.h>
 #include <resil/priority.h>
+#include <resil/prober.h>
 #include <resil/queue.h>
 #include <resil/reservation.h>
 #include <resil/resolver.h>

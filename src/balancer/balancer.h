@@ -118,23 +118,27 @@ struct resil__slice {
 
 struct resil__list;
 
-/** What readers see. */
+/** What readers see. The first line is what most picks need. */
 struct resil__view {
-    struct resil__list *list;
+    uint32_t (*pick)(const struct resil_pool *pool, struct resil_pick_context *context);
     struct resil_pool *pools;
+    uint32_t flags;   /* of the picker */
+    bool single;      /* one pool of our own picker serves everybody who asks for nothing special */
+    bool pinned;      /* the picker is the program's: it runs on a pinned view */
+    bool stateful;    /* endpoints have state of the program's */
+    uint8_t priority; /* of that pool */
+    struct resil__list *list;
     struct resil__slice *slices; /* by subset * 2 + arm */
     const struct resil_picker *picker;
-    uint8_t *sticky; /* by place: whether a sticky request may stay */
-    void **tables;   /* by pool, the writers': room for a table over candidates */
-    uint64_t salt;   /* of the canary's split */
-    bool by_chance;
+    uint8_t *sticky;   /* by place: whether a sticky request may stay */
+    void **tables;     /* by pool, the writers': room for a table over candidates */
+    uint64_t salt;     /* of the canary's split */
     uint32_t admit_bp; /* share of calls that are let in, in 1/10000 */
-    bool single;       /* one pool serves everybody */
-    bool pinned;       /* the picker is the program's: it runs on a pinned view */
+    bool by_chance;
 
-    uint64_t pins; /* programs' pickers at work */
-    uint32_t ticket;
     bool retired;
+    uint32_t ticket;
+    uint64_t pins; /* programs' pickers at work */
 };
 
 /** An open-addressing table from a hash to a place. */
@@ -338,10 +342,12 @@ void resil__lb_event(struct resil__balancer *lb, enum resil_balancer_event_kind 
 /** Copies as much as fits, with a NUL. */
 void resil__copy_address(char *to, size_t size, const char *from);
 
-/** Asks for a tick at once. */
+/** Asks for a tick at once. Write what the tick is for, then swap next_ns; a tick swaps next_ns, then
+    reads what it is for: whichever swap is second, the tick sees it or stays due. (With plain stores
+    both could miss each other.) */
 static inline void resil__lb_hurry(struct resil__balancer *lb)
 {
-    resil__store_relaxed(&lb->next_ns, 0);
+    (void)resil__xchg(&lb->next_ns, 0);
 }
 
 #endif

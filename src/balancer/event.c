@@ -43,7 +43,7 @@ bool resil_balancer_event(struct resil_balancer *balancer, struct resil_balancer
     struct resil__balancer *lb = resil__balancer(balancer);
     bool found;
 
-    if (balancer == NULL || event == NULL)
+    if (balancer == NULL || !lb->ready || event == NULL)
         return false;
     resil__lock(&lb->lock);
     found = lb->event_first != lb->event_next;

@@ -18,6 +18,7 @@ struct sorting {
     uint8_t *chosen; /* by place: belongs to this subset and version */
     uint32_t slice;
     uint8_t priority;
+    bool weightless; /* nobody of this priority has a weight: all count alike */
 };
 
 static bool has_tag(const struct resil_endpoint *endpoint, const char *tag)
@@ -72,24 +73,31 @@ static bool belongs(const struct sorting *sorting, uint32_t place, enum resil__s
            on_side(entry, side);
 }
 
-/* How many members a pool would have: those with a weight, or all where nobody has one. */
-static uint32_t count_members(const struct sorting *sorting, enum resil__side side,
-                              bool *weightless)
+static bool is_weightless(const struct sorting *sorting)
 {
-    uint32_t all = 0;
-    uint32_t weighted = 0;
+    for (uint32_t i = 0; i < sorting->list->count; i++)
+        if (belongs(sorting, i, RESIL__SIDE_ALL) && sorting->list->entries[i].given.weight != 0)
+            return false;
+    return true;
+}
+
+static bool is_member(const struct sorting *sorting, uint32_t place, enum resil__side side)
+{
+    return belongs(sorting, place, side) &&
+           (sorting->weightless || sorting->list->entries[place].given.weight != 0);
+}
+
+static uint32_t count_members(const struct sorting *sorting, enum resil__side side)
+{
+    uint32_t n = 0;
 
     for (uint32_t i = 0; i < sorting->list->count; i++)
-        if (belongs(sorting, i, side)) {
-            all++;
-            weighted += sorting->list->entries[i].given.weight != 0;
-        }
-    *weightless = weighted == 0;
-    return weighted == 0 ? all : weighted;
+        n += is_member(sorting, i, side);
+    return n;
 }
 
 static bool fill_members(const struct sorting *sorting, struct resil__group *group,
-                         enum resil__side side, bool weightless)
+                         enum resil__side side)
 {
     struct resil__list *list = sorting->list;
     uint32_t n = 0;
@@ -103,7 +111,7 @@ static bool fill_members(const struct sorting *sorting, struct resil__group *gro
     for (uint32_t i = 0; i < list->count; i++) {
         struct resil__entry *entry = &list->entries[i];
 
-        if (!belongs(sorting, i, side) || (!weightless && entry->given.weight == 0))
+        if (!is_member(sorting, i, side))
             continue;
         group->members[n] = (struct resil_member){
             .load = &entry->host->load,
@@ -111,7 +119,7 @@ static bool fill_members(const struct sorting *sorting, struct resil__group *gro
             .user = entry->given.user,
             .id = entry->host->id,
             .hash = entry->host->hash,
-            .weight = weightless ? 1 : (uint32_t)entry->given.weight,
+            .weight = sorting->weightless ? 1 : (uint32_t)entry->given.weight,
             .place_ = i,
         };
         group->places[n++] = i;
@@ -132,6 +140,14 @@ static struct resil_pool bare_pool(const struct resil__balancer *lb,
     };
 }
 
+/* However small a table, it is aligned to a line. */
+#define LINE 64
+
+static size_t lines_of(size_t size)
+{
+    return size / LINE + (size % LINE != 0);
+}
+
 static bool build_table(struct resil__balancer *lb, struct resil__list *list,
                         struct resil__group *group)
 {
@@ -145,7 +161,7 @@ static bool build_table(struct resil__balancer *lb, struct resil__list *list,
         group->table_size = size;
         return true;
     }
-    group->table = resil__arena_get(lb, &list->arena, size, 1);
+    group->table = resil__arena_get(lb, &list->arena, lines_of(size), LINE);
     if (group->table == NULL)
         return false;
     picker->build(&pool, group->table);
@@ -157,13 +173,12 @@ static uint32_t add_group(struct sorting *sorting, enum resil__side side)
 {
     struct resil__list *list = sorting->list;
     struct resil__group *group = &list->groups[list->group_count];
-    bool weightless;
 
-    group->count = count_members(sorting, side, &weightless);
+    group->count = count_members(sorting, side);
     if (group->count == 0)
         return RESIL__NO_POOL;
     group->turns = turns_of(sorting, side);
-    if (group->turns == NULL || !fill_members(sorting, group, side, weightless) ||
+    if (group->turns == NULL || !fill_members(sorting, group, side) ||
         !build_table(sorting->lb, list, group)) {
         list->arena.failed = true;
         return RESIL__NO_POOL;
@@ -173,13 +188,14 @@ static uint32_t add_group(struct sorting *sorting, enum resil__side side)
 
 static bool prefers_zone(const struct sorting *sorting)
 {
-    bool weightless;
+    uint32_t local;
+    uint32_t rest;
 
-    return sorting->lb->config.zone != NULL &&
-           count_members(sorting, RESIL__SIDE_ALL, &weightless) >=
-               sorting->lb->priority.zone_hosts_min &&
-           count_members(sorting, RESIL__SIDE_LOCAL, &weightless) != 0 &&
-           count_members(sorting, RESIL__SIDE_REST, &weightless) != 0;
+    if (sorting->lb->config.zone == NULL)
+        return false;
+    local = count_members(sorting, RESIL__SIDE_LOCAL);
+    rest = count_members(sorting, RESIL__SIDE_REST);
+    return local != 0 && rest != 0 && local + rest >= sorting->lb->priority.zone_hosts_min;
 }
 
 static bool same_zone(const struct resil__entry *a, const struct resil__entry *b)
@@ -200,7 +216,7 @@ static uint32_t count_zones(const struct sorting *sorting)
     for (uint32_t i = 0; i < sorting->list->count && n < ZONES; i++) {
         uint32_t z = 0;
 
-        if (!belongs(sorting, i, RESIL__SIDE_ALL))
+        if (!is_member(sorting, i, RESIL__SIDE_ALL))
             continue;
         while (z < n && !same_zone(first[z], &sorting->list->entries[i]))
             z++;
@@ -217,6 +233,7 @@ static void add_tier(struct sorting *sorting, struct resil__slice *slice)
     *tier = (struct resil__tier){.pool = {RESIL__NO_POOL, RESIL__NO_POOL}};
     tier->priority = sorting->priority;
     tier->local_bp = 10000;
+    sorting->weightless = is_weightless(sorting);
     tier->zones = count_zones(sorting);
     if (prefers_zone(sorting)) {
         tier->pool[0] = add_group(sorting, RESIL__SIDE_LOCAL);
@@ -278,6 +295,9 @@ static bool make_view(struct resil__balancer *lb, struct resil__list *list,
 
     view->list = list;
     view->picker = lb->config.picker;
+    view->pick = view->picker->pick;
+    view->flags = view->picker->flags;
+    view->stateful = lb->config.state_size != 0;
     view->pinned = !is_ours(view->picker);
     view->pools = resil__arena_get(lb, arena, list->group_count, sizeof *view->pools);
     view->slices = resil__arena_get(lb, arena, list->slice_count, sizeof *view->slices);
@@ -295,7 +315,7 @@ static bool make_view(struct resil__balancer *lb, struct resil__list *list,
         pool->candidate_of = resil__arena_get(lb, arena, group->count, sizeof *pool->candidate_of);
         pool->table = group->table;
         if (group->table_size != 0)
-            view->tables[g] = resil__arena_get(lb, arena, group->table_size, 1);
+            view->tables[g] = resil__arena_get(lb, arena, lines_of(group->table_size), LINE);
     }
     return !arena->failed;
 }

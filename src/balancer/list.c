@@ -10,22 +10,65 @@
 #include "balancer/balancer.h"
 #include "balancer/subset.h"
 
+/* A list in the making. The hosts that are leaving are found by address: open addressing, at most half
+   full. */
+struct making {
+    struct resil__balancer *lb;
+    struct resil__list *list;
+    struct resil__host **leaving;
+    size_t mask;
+    uint64_t now_ns;
+};
+
+static size_t leaving_bytes(const struct making *making)
+{
+    return (making->mask + 1) * sizeof(struct resil__host *);
+}
+
+static bool find_leaving(struct making *making)
+{
+    size_t count = 0;
+
+    for (const struct resil__host *host = making->lb->dropped; host != NULL; host = host->next)
+        count++;
+    if (count == 0)
+        return true;
+    making->mask = 1;
+    while (making->mask < 2 * count)
+        making->mask = 2 * making->mask + 1;
+    making->leaving = resil__lb_allocate(making->lb, leaving_bytes(making));
+    if (making->leaving == NULL)
+        return false;
+    for (struct resil__host *host = making->lb->dropped; host != NULL; host = host->next) {
+        size_t slot = host->hash & making->mask;
+
+        while (making->leaving[slot] != NULL)
+            slot = (slot + 1) & making->mask;
+        making->leaving[slot] = host;
+    }
+    return true;
+}
+
 /* An address that left a moment ago and comes back is the same host: a list that flickers must not
    wash an ejection off. */
-static struct resil__host *still_leaving(struct resil__balancer *lb, const char *address)
+static struct resil__host *still_leaving(const struct making *making, const char *address)
 {
     uint64_t hash = resil_hash64(address, strlen(address), 0);
+    size_t slot = hash & making->mask;
 
-    for (struct resil__host *host = lb->dropped; host != NULL; host = host->next)
-        if (host->hash == hash && strcmp(host->address, address) == 0)
-            return host;
+    for (; making->leaving != NULL && making->leaving[slot] != NULL;
+         slot = (slot + 1) & making->mask)
+        if (making->leaving[slot]->hash == hash &&
+            strcmp(making->leaving[slot]->address, address) == 0)
+            return making->leaving[slot];
     return NULL;
 }
 
 /* Whether a host is new is seen by its place: UINT32_MAX until the list is published. */
-static struct resil__host *host_for(struct resil__balancer *lb,
-                                    const struct resil_endpoint *endpoint, uint64_t now_ns, int *rc)
+static struct resil__host *host_for(const struct making *making,
+                                    const struct resil_endpoint *endpoint, int *rc)
 {
+    struct resil__balancer *lb = making->lb;
     struct resil__host *host = NULL;
     uint32_t place = UINT32_MAX;
 
@@ -33,7 +76,7 @@ static struct resil__host *host_for(struct resil__balancer *lb,
         place = resil__find_address(lb->list, endpoint->address);
     if (place != UINT32_MAX)
         return lb->list->entries[place].host;
-    host = still_leaving(lb, endpoint->address);
+    host = still_leaving(making, endpoint->address);
     if (host != NULL)
         return host;
     host = resil__host_new(lb, endpoint, rc);
@@ -42,7 +85,7 @@ static struct resil__host *host_for(struct resil__balancer *lb,
     host->place = UINT32_MAX;
     /* At the start of the process everybody is new, and nobody may be spared. */
     if (lb->slow_start.window_ns != 0 && lb->list != NULL && lb->list->count != 0)
-        host->fresh_ns = now_ns;
+        host->fresh_ns = making->now_ns;
     return host;
 }
 
@@ -85,9 +128,9 @@ static bool make_room(struct resil__balancer *lb, struct resil__list *list, size
     return true;
 }
 
-static int add_entry(struct resil__balancer *lb, struct resil__list *list,
-                     const struct resil_endpoint *given, uint64_t now_ns)
+static int add_entry(const struct making *making, const struct resil_endpoint *given)
 {
+    struct resil__list *list = making->list;
     struct resil__entry *entry = &list->entries[list->count];
     int rc = RESIL_OK;
 
@@ -95,13 +138,13 @@ static int add_entry(struct resil__balancer *lb, struct resil__list *list,
         list->duplicates++;
         return RESIL_OK;
     }
-    entry->host = host_for(lb, given, now_ns, &rc);
+    entry->host = host_for(making, given, &rc);
     if (entry->host == NULL)
         return rc;
     resil__index_add(&list->by_address, entry->host->hash, list->count);
     resil__index_add(&list->by_id, resil__mix(entry->host->id), list->count);
     list->count++;
-    return copy_given(lb, list, entry, given) ? RESIL_OK : RESIL_ENOMEM;
+    return copy_given(making->lb, list, entry, given) ? RESIL_OK : RESIL_ENOMEM;
 }
 
 static void forget(struct resil__balancer *lb, struct resil__list *list)
@@ -139,19 +182,22 @@ struct resil__list *resil__list_new(struct resil__balancer *lb,
                                     uint64_t now_ns, int *rc)
 {
     struct resil__list *list = resil__lb_allocate(lb, sizeof *list);
+    struct making making = {.lb = lb, .list = list, .now_ns = now_ns};
     bool *kept;
 
     *rc = RESIL_ENOMEM;
     if (list == NULL)
         return NULL;
-    if (!make_room(lb, list, n) || !choose_mine(lb, list, endpoints, n, &kept)) {
+    if (!make_room(lb, list, n) || !choose_mine(lb, list, endpoints, n, &kept) ||
+        !find_leaving(&making)) {
         resil__list_free(lb, list);
         return NULL;
     }
     *rc = RESIL_OK;
     for (size_t i = 0; i < n && *rc == RESIL_OK; i++)
         if (kept == NULL || kept[i])
-            *rc = add_entry(lb, list, &endpoints[i], now_ns);
+            *rc = add_entry(&making, &endpoints[i]);
+    resil__lb_release(lb, making.leaving, leaving_bytes(&making));
     if (*rc == RESIL_OK && !resil__list_group(lb, list))
         *rc = RESIL_ENOMEM;
     if (*rc != RESIL_OK) {

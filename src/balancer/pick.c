@@ -52,17 +52,14 @@ static uint32_t from_pool(const struct resil__view *view, uint32_t number,
     pool = &view->pools[number];
     if (pool->count == 0)
         return RESIL_PICK_NONE;
-    candidate = view->picker->pick(pool, context);
-    if ((context->excluded_count == 0 && candidate < pool->count) ||
-        (view->picker->flags & RESIL_PICKER_EXCLUDES) != 0)
-        return candidate;
-    for (int i = 1; i < TRIES && candidate < pool->count; i++) {
+    for (int i = 0; i < TRIES; i++) {
+        candidate = view->pick(pool, context);
+        /* A program's picker may answer anything. */
+        if (candidate >= pool->count)
+            return RESIL_PICK_NONE;
         if (resil__pick_allowed(pool, context, candidate))
             return candidate;
-        candidate = view->picker->pick(pool, context);
     }
-    if (candidate < pool->count && resil__pick_allowed(pool, context, candidate))
-        return candidate;
     return pick_rest(pool, context);
 }
 
@@ -70,7 +67,7 @@ static uint32_t from_pool(const struct resil__view *view, uint32_t number,
    way. */
 static uint64_t draw_below(struct way *way, uint64_t bound, uint64_t salt)
 {
-    if (way->context.key != 0 && (way->view->picker->flags & RESIL_PICKER_KEYED) != 0)
+    if (way->context.key != 0 && (way->view->flags & RESIL_PICKER_KEYED) != 0)
         return resil__random_below(resil__mix(way->context.key + salt), bound);
     return resil__random_below(resil__pick_random(&way->context), bound);
 }
@@ -137,15 +134,21 @@ static bool find_way(struct way *way, const struct resil__balancer *lb)
            from_subset(way, lb, 0);
 }
 
-static void fill(struct resil_pick *pick, const struct resil__host *host, void *user)
+static void fill(struct resil_pick *pick, const struct resil__view *view,
+                 const struct resil_member *member)
 {
-    *pick = (struct resil_pick){
-        .id = host->id,
-        .address = host->address,
-        .user = user,
-        .state = host->state,
-        .host_ = (void *)(uintptr_t)host,
-    };
+    const struct resil__host *host = (const void *)member->load;
+
+    pick->id = member->id;
+    pick->address = member->address;
+    pick->user = member->user;
+    pick->state = view->stateful ? host->state : NULL;
+    pick->priority = view->priority;
+    pick->canary = false;
+    pick->panic = false;
+    pick->reused = false;
+    pick->host_ = member->load;
+    pick->claim_ = NULL;
 }
 
 static bool pick_sticky(const struct resil__view *view, const struct resil_pick_request *request,
@@ -159,33 +162,38 @@ static bool pick_sticky(const struct resil__view *view, const struct resil_pick_
         return false;
     entry = &view->list->entries[place];
     (void)resil__add_relaxed(&entry->host->load.in_flight_, 1);
-    fill(pick, entry->host, entry->given.user);
+    fill(pick, view,
+         &(struct resil_member){.load = &entry->host->load,
+                                .address = entry->host->address,
+                                .user = entry->given.user,
+                                .id = entry->host->id});
     pick->priority = (uint8_t)entry->given.priority;
     pick->canary = entry->canary;
     return true;
 }
 
-static void take(struct way *way, struct resil_pick *pick)
+/* The candidate's calls in flight keep it from here on. */
+static inline void take(const struct resil__view *view, const struct resil_pool *pool,
+                        uint32_t number, uint32_t stripe, struct resil_pick *pick)
 {
-    const struct resil_pool *pool = &way->view->pools[way->pool];
-    const struct resil_candidate *candidate = &pool->candidates[way->candidate];
-    const struct resil_member *member = &pool->members[candidate->member];
+    const struct resil_candidate *candidate = &pool->candidates[number];
 
-    fill(pick, (const struct resil__host *)(const void *)candidate->load, member->user);
-    if ((way->view->picker->flags & RESIL_PICKER_CLAIMS_) != 0)
-        pick->claim_ = &pool->turns_->stripes[way->context.stripe_].in_flight;
+    fill(pick, view, &pool->members[candidate->member]);
+    if ((view->flags & RESIL_PICKER_CLAIMS_) != 0)
+        pick->claim_ = &pool->turns_->stripes[stripe].in_flight;
     else
         (void)resil__add_relaxed(&candidate->load->in_flight_, 1);
 }
 
 /* Everything but the short way. */
-static RESIL__NOINLINE int pick_slowly(struct way *way, const struct resil__balancer *lb,
-                                       struct resil_pick *pick)
+static int pick_slowly(struct way *way, const struct resil__balancer *lb, struct resil_pick *pick)
 {
     const struct resil__view *view = way->view;
     const struct resil_pick_request *request = way->request;
+    const struct resil_pool *pool;
+    bool reused = false;
 
-    if (request->subset * 2 >= view->list->slice_count)
+    if (request->subset >= view->list->slice_count / 2)
         return RESIL_EINVAL;
     if (request->sticky != 0 && pick_sticky(view, request, &way->context, pick))
         return RESIL_OK;
@@ -196,52 +204,60 @@ static RESIL__NOINLINE int pick_slowly(struct way *way, const struct resil__bala
         if (way->context.excluded_count == 0 || request->no_reuse)
             return RESIL_EUNAVAILABLE;
         way->context.excluded_count = 0;
+        reused = true;
         if (!find_way(way, lb))
             return RESIL_EUNAVAILABLE;
     }
-    take(way, pick);
+    pool = &view->pools[way->pool];
+    take(view, pool, way->candidate, way->context.stripe_, pick);
     pick->priority = way->tier->priority;
     pick->panic = way->tier->panic;
     pick->canary =
-        view->list
-            ->entries[view->pools[way->pool]
-                          .members[view->pools[way->pool].candidates[way->candidate].member]
-                          .place_]
-            .canary;
-    pick->reused = way->context.excluded_count != request->excluded_count;
+        view->list->entries[pool->members[pool->candidates[way->candidate].member].place_].canary;
+    pick->reused = reused;
     return RESIL_OK;
 }
 
-/* One pool, nobody excluded, nothing to decide: what most picks are. */
-static int pick_in(struct way *way, const struct resil__balancer *lb, struct resil_pick *pick)
+static void begin(struct resil_pick_context *context, const struct resil__balancer *lb,
+                  struct resil__reader *reader, const struct resil_pick_request *request,
+                  uint64_t now_ns)
 {
-    const struct resil__view *view = way->view;
+    uint64_t *random = resil__reader_random(reader);
 
-    if (view == NULL)
-        return RESIL_EUNAVAILABLE;
-    if (!view->single || way->request->excluded_count != 0 || way->request->sticky != 0 ||
-        way->request->subset != 0)
-        return pick_slowly(way, lb, pick);
-    way->pool = 0;
-    way->candidate = view->picker->pick(&view->pools[0], &way->context);
-    if (way->candidate >= view->pools[0].count)
-        return RESIL_EUNAVAILABLE;
-    take(way, pick);
-    pick->priority = view->slices[0].tiers[0].priority;
-    return RESIL_OK;
+    context->key = request->key;
+    context->now_ns = now_ns;
+    context->excluded = request->excluded;
+    context->excluded_count = resil__min(request->excluded_count, RESIL__EXCLUDED);
+    context->stripe_ = resil__reader_number(reader) % RESIL__STRIPES;
+    /* What is drawn from it is mixed; the step differs from the generator's own. */
+    context->random_ = request->random;
+    if (context->random_ == 0)
+        context->random_ = (*random += UINT64_C(0xd1342543de82ef95)) ^ lb->seed;
 }
 
 /* A program's own picker may take its time: it runs outside of the section, on a view that is
    pinned. */
-static RESIL__NOINLINE int pick_pinned(struct resil__reader *reader, struct way *way,
-                                       const struct resil__balancer *lb, struct resil_pick *pick)
+static RESIL__NOINLINE int pick_any(struct resil__balancer *lb, struct resil__reader *reader,
+                                    struct resil__view *view,
+                                    const struct resil_pick_request *request, uint64_t now_ns,
+                                    struct resil_pick *pick)
 {
-    struct resil__view *view = (struct resil__view *)(uintptr_t)way->view;
+    struct way way = {.view = view, .request = request, .candidate = RESIL_PICK_NONE};
     int rc;
 
+    if (view == NULL) {
+        resil__epoch_leave(reader);
+        return RESIL_EUNAVAILABLE;
+    }
+    begin(&way.context, lb, reader, request, now_ns);
+    if (!view->pinned) {
+        rc = pick_slowly(&way, lb, pick);
+        resil__epoch_leave(reader);
+        return rc;
+    }
     (void)resil__add(&view->pins, 1);
     resil__epoch_leave(reader);
-    rc = pick_in(way, lb, pick);
+    rc = pick_slowly(&way, lb, pick);
     (void)resil__sub(&view->pins, 1);
     return rc;
 }
@@ -249,34 +265,38 @@ static RESIL__NOINLINE int pick_pinned(struct resil__reader *reader, struct way 
 int resil__lb_pick(struct resil__balancer *lb, const struct resil_pick_request *request,
                    uint64_t now_ns, struct resil_pick *pick)
 {
-    static const struct resil_pick_request nothing;
+    struct resil_pick_context context RESIL__UNINITIALISED;
     struct resil__reader *reader = resil__epoch_enter();
-    struct way way;
-    int rc;
+    struct resil__view *view = resil__load_ptr_acquire(&lb->view);
+    const struct resil_pool *pool;
+    uint32_t number;
 
-    way.view = resil__load_ptr_acquire(&lb->view);
-    way.request = request != NULL ? request : &nothing;
-    way.context.key = way.request->key;
-    way.context.now_ns = now_ns;
-    way.context.excluded = way.request->excluded;
-    way.context.excluded_count = resil__min(way.request->excluded_count, RESIL__EXCLUDED);
-    way.context.random_ = way.request->random != 0
-                              ? way.request->random
-                              : resil__random_next(resil__reader_random(reader)) ^ lb->seed;
-    way.context.stripe_ = resil__reader_number(reader) % RESIL__STRIPES;
-    way.candidate = RESIL_PICK_NONE;
-    if (way.view != NULL && way.view->pinned)
-        return pick_pinned(reader, &way, lb, pick);
-    rc = pick_in(&way, lb, pick);
+    /* One pool, nobody excluded, nothing to decide: what most picks are. */
+    if (RESIL__UNLIKELY(view == NULL || !view->single || request->excluded_count != 0 ||
+                        (request->sticky | request->subset) != 0))
+        return pick_any(lb, reader, view, request, now_ns, pick);
+    begin(&context, lb, reader, request, now_ns);
+    pool = view->pools;
+    number = view->pick(pool, &context);
+    if (RESIL__UNLIKELY(number >= pool->count)) {
+        resil__epoch_leave(reader);
+        return RESIL_EUNAVAILABLE;
+    }
+    take(view, pool, number, context.stripe_, pick);
     resil__epoch_leave(reader);
-    return rc;
+    return RESIL_OK;
 }
 
 int resil_balancer_pick(struct resil_balancer *lb, const struct resil_pick_request *request,
                         uint64_t now_ns, struct resil_pick *pick)
 {
+    static const struct resil_pick_request nothing;
+    int rc;
+
     if (lb == NULL || pick == NULL)
         return RESIL_EINVAL;
-    *pick = (struct resil_pick){.host_ = NULL};
-    return resil__lb_pick(resil__balancer(lb), request, now_ns, pick);
+    rc = resil__lb_pick(resil__balancer(lb), request != NULL ? request : &nothing, now_ns, pick);
+    if (RESIL__UNLIKELY(rc != RESIL_OK))
+        *pick = (struct resil_pick){.host_ = NULL};
+    return rc;
 }

@@ -9,6 +9,9 @@
 #include "balancer/pick.h"
 #include "base/contend.h"
 
+/* So that a sum of them doesn't wrap. */
+#define LATENCY_MAX_NS RESIL_SEC(3600)
+
 enum verdict {
     NEUTRAL,
     GOOD,
@@ -73,16 +76,17 @@ static void note(struct resil__balancer *lb, struct resil_load *load, enum verdi
 {
     uint64_t decay_ns = resil__load_relaxed(&lb->decay_ns);
 
+    /* Before the streak: see forgive in sweep.c. */
+    if (verdict != PUSHED)
+        (void)resil__add_relaxed(&load->counts_, RESIL__COUNT_ONE + (verdict == GOOD ? 0 : 1));
+    if (verdict != PUSHED && resil__load_relaxed32(&lb->sums) != 0)
+        (void)resil__add_relaxed(&load->latency_ns_, resil__min(latency_ns, LATENCY_MAX_NS));
     if (verdict == GOOD) {
         if (resil__load_relaxed(&load->streak_) != 0)
             resil__store_relaxed(&load->streak_, 0);
     } else {
         note_bad(lb, load, verdict);
     }
-    if (verdict != PUSHED)
-        (void)resil__add_relaxed(&load->counts_, RESIL__COUNT_ONE + (verdict == GOOD ? 0 : 1));
-    if (verdict != PUSHED && resil__load_relaxed32(&lb->sums) != 0)
-        (void)resil__add_relaxed(&load->latency_ns_, latency_ns);
     if (decay_ns == 0)
         return;
     if (verdict != GOOD)

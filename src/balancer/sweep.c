@@ -68,14 +68,27 @@ bool resil__sweep_streaks(struct resil__balancer *lb, uint64_t now_ns)
     return found && list->count > 1 && execute(lb, now_ns);
 }
 
+/* Nobody has asked it, perhaps because of what it did before: it gets another chance. But a report
+   that comes now, and may have asked for a tick, is not forgotten: reports count before they lengthen
+   the streak, so that of one which isn't counted yet the streak is not what it was. */
+static void forgive(struct resil__host *host, uint64_t streak)
+{
+    if (streak != 0)
+        (void)resil__cas(&host->load.streak_, &streak, 0);
+}
+
 /* Takes a host's counts of the interval. */
 static void collect(struct resil__balancer *lb, const struct resil__entry *entry,
                     struct resil__outlier_stat *stat)
 {
     struct resil__host *host = entry->host;
+    uint64_t streak =
+        resil__load_acquire(&host->load.streak_); /* pairs with the swap in lengthen */
     uint64_t counts = resil__xchg(&host->load.counts_, 0);
     struct resil__arm_stat *arm = &lb->arms[entry->canary];
 
+    if (counts >> 32 == 0)
+        forgive(host, streak);
     read_streaks(stat, host);
     stat->latency_ns = resil__xchg(&host->load.latency_ns_, 0);
     stat->total = (uint32_t)(counts >> 32);

@@ -110,6 +110,7 @@ int resil_balancer_update(struct resil_balancer *balancer, const struct resil_en
 static int rebuild(struct resil__balancer *lb, uint64_t now_ns)
 {
     uint32_t n = lb->list->count;
+    uint32_t duplicates = lb->list->duplicates;
     struct resil_endpoint *endpoints = resil__lb_allocate(lb, n * sizeof *endpoints);
     int rc;
 
@@ -118,6 +119,8 @@ static int rebuild(struct resil__balancer *lb, uint64_t now_ns)
     for (uint32_t i = 0; i < n; i++)
         endpoints[i] = lb->list->entries[i].given;
     rc = take_list(lb, endpoints, n, now_ns);
+    if (rc == RESIL_OK)
+        lb->list->duplicates = duplicates;
     resil__lb_release(lb, endpoints, n * sizeof *endpoints);
     return rc;
 }
@@ -147,6 +150,8 @@ int resil_balancer_reconfigure(struct resil_balancer *balancer,
 {
     struct resil__balancer *lb = resil__balancer(balancer);
     struct resil_balancer_config before;
+    uint32_t canary_bp;
+    bool fresh_canary;
     int rc = RESIL_OK;
 
     if (balancer == NULL || !lb->ready || config == NULL ||
@@ -158,14 +163,21 @@ int resil_balancer_reconfigure(struct resil_balancer *balancer,
         resil__unlock(&lb->lock);
         return RESIL_EINVAL;
     }
+    canary_bp = lb->canary_bp;
+    fresh_canary = !same_canary(&config->canary, &before.canary);
     resil__lb_reap(lb);
     resil__lb_apply(lb, config);
+    /* No call goes to another version by the share of the one before. */
+    if (fresh_canary)
+        resil__store_relaxed32(&lb->canary_bp, 0);
     if (lb->list != NULL)
         rc = rebuild(lb, now_ns);
-    if (rc != RESIL_OK)
+    if (rc != RESIL_OK) {
         resil__lb_apply(lb, &before);
-    else if (!same_canary(&config->canary, &before.canary))
+        resil__store_relaxed32(&lb->canary_bp, canary_bp);
+    } else if (fresh_canary) {
         resil__lb_begin_canary(lb);
+    }
     lb->dirty = lb->list != NULL;
     resil__lb_tick(lb, now_ns);
     resil__unlock(&lb->lock);

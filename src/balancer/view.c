@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* What health makes of a list: filled by a writer in a view that nobody reads, then published. */
+#include <string.h>
+
 #include "balancer/balancer.h"
 
 /* What a priority amounts to. */
@@ -162,7 +164,9 @@ static void look_around(struct resil__balancer *lb, struct resil__view *view, ui
     }
     for (size_t p = 0; p < RESIL_PRIORITIES; p++) {
         held_pct[p] = 0;
-        if (levels[p].total != 0)
+        if (levels[p].total == 0)
+            lb->failback[p] = (struct resil__failback){.known = false};
+        else
             held_pct[p] = resil__failback(&lb->priority, &lb->failback[p],
                                           resil__level_health(&lb->priority, &levels[p]), now_ns);
     }
@@ -184,9 +188,10 @@ static void fill_view(struct resil__balancer *lb, struct resil__view *view, uint
     }
     view->salt = lb->canary_rules.salt;
     view->by_chance = lb->canary_rules.by_chance;
-    view->single = list->group_count == 1 && list->slice_count == 2 && !list->canary &&
-                   !view->slices[0].tiers[0].panic && view->admit_bp == 10000 &&
+    view->single = list->group_count == 1 && !view->pinned && list->slice_count == 2 &&
+                   !list->canary && !view->slices[0].tiers[0].panic && view->admit_bp == 10000 &&
                    view->pools[0].count != 0;
+    view->priority = view->slices[0].tiers[0].priority;
     tell_panic(lb, &view->slices[0], now_ns);
 }
 
@@ -297,4 +302,8 @@ void resil__lb_empty(struct resil__balancer *lb)
     lb->list = NULL;
     resil__store_ptr_release(&lb->view, NULL);
     retire_list(lb, old);
+    /* Nothing is left that could change by time. */
+    memset(lb->failback, 0, sizeof lb->failback);
+    lb->recovery.on = false;
+    lb->dirty = false;
 }

@@ -215,6 +215,29 @@ static void a_tick_allocates_nothing(void **state)
     fixture_end(fixture);
 }
 
+/* One failure makes a host look busier than the idle rest: among calls that come one by one nobody
+   would ever ask it again. */
+static void who_failed_once_is_asked_again(void **state)
+{
+    struct fixture *fixture = fixture_new();
+    struct resil_pick_request sick;
+    size_t calls = 0;
+
+    (void)state;
+    fixture_start(fixture, 2);
+    sick = (struct resil_pick_request){.sticky = fixture_endpoint(fixture, 1).id};
+    assert_int_equal(fixture_call(fixture, &sick, RESIL_FAILURE), 1);
+    for (size_t i = 0; i < 100; i++)
+        calls += fixture_call(fixture, NULL, RESIL_SUCCESS);
+    assert_int_equal(calls, 0);
+    fixture_wait(fixture, RESIL_SEC(10));
+    fixture_wait(fixture, RESIL_SEC(10));
+    for (size_t i = 0; i < 100; i++)
+        calls += fixture_call(fixture, NULL, RESIL_SUCCESS);
+    assert_in_range(calls, 20, 80);
+    fixture_end(fixture);
+}
+
 static void refuses_a_list_that_is_wrong(void **state)
 {
     static const struct {
@@ -257,6 +280,7 @@ int main(void)
         cmocka_unit_test(an_empty_list_is_believed_at_once_when_told_so),
         cmocka_unit_test(without_memory_the_old_list_stays),
         cmocka_unit_test(a_tick_allocates_nothing),
+        cmocka_unit_test(who_failed_once_is_asked_again),
         cmocka_unit_test(refuses_a_list_that_is_wrong),
     };
 
