@@ -123,11 +123,15 @@ static inline uint64_t interleave_see(const char *in, const void *word, uint64_t
     }                                                                                              \
     static inline type interleave_add##suffix(type *word, type value, const char *in)              \
     {                                                                                              \
+        type old;                                                                                  \
+                                                                                                   \
         interleave_before_rmw(word);                                                               \
-        *word += value;                                                                            \
+        old = *word;                                                                               \
+        if (!interleave_broken(in, word, FAULT_LOST))                                              \
+            *word += value;                                                                        \
         interleave_say(in, interleave.current, "add", word, *word);                                \
         interleave_after(word);                                                                    \
-        return *word - value;                                                                      \
+        return old;                                                                                \
     }                                                                                              \
     static inline type interleave_or##suffix(type *word, type value, const char *in)               \
     {                                                                                              \
