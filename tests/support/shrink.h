@@ -50,7 +50,7 @@ static inline size_t shrink(bool *keep, size_t n, unsigned tries_max, shrink_fai
 }
 
 /** A model and its subject, both static. */
-struct model {
+struct model_subject {
     void (*begin)(void); /* makes both anew; may draw from *random */
     void (*step)(void);  /* one operation on both; says MODEL_CHECK */
     uint64_t *random;
@@ -66,7 +66,7 @@ static inline uint64_t model_start(uint64_t seed, uint64_t operation)
 
 /* Runs operations 0 to n - 1, or those of them that are kept. Returns the number of the one that
    failed, or n. */
-static inline uint64_t model_try(const struct model *model, uint64_t seed, const bool *keep,
+static inline uint64_t model_try(const struct model_subject *model, uint64_t seed, const bool *keep,
                                  uint64_t n)
 {
     static uint64_t operation; /* lives through longjmp */
@@ -88,7 +88,7 @@ static inline uint64_t model_try(const struct model *model, uint64_t seed, const
 }
 
 struct model_case {
-    const struct model *model;
+    const struct model_subject *model;
     uint64_t seed;
 };
 
@@ -101,7 +101,7 @@ static inline bool model_fails(void *arg, const bool *keep, size_t n)
 
 /** Leaves out of the first n operations, of which the last fails, what can be left out. Returns
     what is kept, to be freed, or NULL without memory. */
-static inline bool *model_shrink(const struct model *model, uint64_t seed, uint64_t n)
+static inline bool *model_shrink(const struct model_subject *model, uint64_t seed, uint64_t n)
 {
     struct model_case is = {model, seed};
     bool *keep = malloc(n);
@@ -115,7 +115,7 @@ static inline bool *model_shrink(const struct model *model, uint64_t seed, uint6
 
 /** Runs so many operations; fails with the few that are enough. RESIL_OPERATIONS="3 17 40" runs
     these alone, for a debugger. */
-static inline void model_run(const struct model *model, uint64_t seed, uint64_t operations)
+static inline void model_run(const struct model_subject *model, uint64_t seed, uint64_t operations)
 {
     const char *wanted = getenv("RESIL_OPERATIONS");
     static char list[1024];
