@@ -268,6 +268,63 @@ static void one_of_two_racing_reconfigures_is_busy(void **state)
     assert_int_equal(busy, 0);
 }
 
+/* A lower limit holds for whoever asks after it; those who are in stay in. */
+static bool shrunk;
+
+static void shrink_limit(int self)
+{
+    (void)self;
+    interleave_check(resil_bulkhead_reconfigure(
+                         &bulkhead, &(struct resil_bulkhead_config){.limit = 1}) == RESIL_OK);
+    shrunk = true;
+}
+
+static void come_and_stay(int self)
+{
+    bool late = shrunk;
+    unsigned before = inside;
+    int rc = resil_bulkhead_acquire(&bulkhead);
+
+    (void)self;
+    interleave_check(rc == RESIL_OK || rc == RESIL_EFULL);
+    interleave_check(rc != RESIL_OK || !late || before == 0);
+    if (rc != RESIL_OK)
+        return;
+    inside++;
+    interleave_check(inside <= 2);
+}
+
+static void set_up_wide(void)
+{
+    limit = 2;
+    set_up();
+    shrunk = false;
+}
+
+static void verify_shrunk(void)
+{
+    interleave_check(resil__bulkhead_limit(bulkhead.word_) == 1);
+    interleave_check(resil__bulkhead_in_flight(bulkhead.word_) == (int)inside && inside >= 1);
+    interleave_check(resil_bulkhead_acquire(&bulkhead) == RESIL_EFULL);
+}
+
+static void a_lower_limit_holds_from_then_on(void **state)
+{
+    struct scenario is = {
+        __func__,
+        4,
+        (body *const[]){shrink_limit, come_and_stay, come_and_stay, come_and_stay},
+        2,
+        set_up_wide,
+        verify_shrunk};
+
+    (void)state;
+    queue_config = (struct resil_queue_config){0};
+    interleave_explore(&is);
+    interleave_finds(&is,
+                     (struct fault){"resil__bulkhead_acquire_from", &bulkhead.word_, FAULT_BLIND});
+}
+
 /* Whoever has the lock, or the permit that others wait for: those who only give back, try or wake
    don't depend on him. */
 static void give_back(int self)
@@ -378,6 +435,7 @@ int main(void)
         cmocka_unit_test(timeout_and_grant_agree_on_one_end),
         cmocka_unit_test(raised_limit_reaches_the_waiter),
         cmocka_unit_test(one_of_two_racing_reconfigures_is_busy),
+        cmocka_unit_test(a_lower_limit_holds_from_then_on),
         cmocka_unit_test(releases_wait_for_nobody),
         cmocka_unit_test(releases_too_many_add_up),
         cmocka_unit_test(checks_find_what_is_broken),
