@@ -44,6 +44,7 @@
 #include <resil/retry.h>
 #include <resil/slow_start.h>
 #include <resil/status.h>
+#include <resil/stripes.h>
 #include <resil/timeout.h>
 #include <resil/version.h>
 #include <resil/window.h>
