@@ -15,6 +15,7 @@
 #include <resil/canary.h>
 #include <resil/chain.h>
 #include <resil/common.h>
+#include <resil/counters.h>
 #include <resil/endpoint.h>
 #include <resil/endpoints.h>
 #include <resil/env.h>

@@ -11,7 +11,8 @@ import pathlib
 import re
 import sys
 
-PRIMITIVES = ("breaker", "limiter", "retry", "bulkhead", "overload", "balancer", "cache", "resolver")
+PRIMITIVES = ("breaker", "limiter", "retry", "bulkhead", "overload", "balancer", "cache", "resolver",
+              "counters")
 BELOW_PRIMITIVES = ("outcome", "window", "keyed", "platform", "base")
 
 # A room may include from itself and from the rooms named here.
