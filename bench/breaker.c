@@ -43,6 +43,21 @@ static void run_time(uint64_t iterations, uint32_t thread)
     guard(&by_time, "breaker.time", iterations);
 }
 
+/* 16 stripes: as many processors have one of their own. */
+static BENCH_APART RESIL_STRIPED_BREAKER(16) striped;
+
+static bool setup_striped(uint32_t threads)
+{
+    (void)threads;
+    return resil_breaker_init_striped(&striped.breaker, sizeof striped, NULL, 16) == RESIL_OK;
+}
+
+static void run_striped(uint64_t iterations, uint32_t thread)
+{
+    (void)thread;
+    guard(&striped.breaker, "breaker.time_striped", iterations);
+}
+
 static BENCH_APART struct resil_breaker by_count;
 
 static bool setup_count(uint32_t threads)
@@ -93,6 +108,7 @@ static void run_open(uint64_t iterations, uint32_t thread)
 
 static const struct bench rows[] = {
     {.name = "breaker.time", .setup = setup_time, .run = run_time},
+    {.name = "breaker.time_striped", .setup = setup_striped, .run = run_striped},
     {.name = "breaker.count", .setup = setup_count, .run = run_count},
     {.name = "breaker.open", .setup = setup_open, .run = run_open},
 };

@@ -41,6 +41,24 @@
  *   reconfigure                 |      no      |  one EBUSY  |     yes
  *   acquire, record, force, ... |      no      |     yes     |     yes
  *
+ * Striped: a time window can have a stripe for each processor (resil_breaker_init_striped), so that
+ * a success costs one addition to memory that no other processor writes. Every failure, every slow
+ * call, and every success until its own stripe has calls_min calls in the slice adds itself and
+ * then judges the sum of all stripes. The sum is not an atomic picture, and this is what holds:
+ *
+ *   - one call after another: verdicts and counts are those of a plain breaker, call by call;
+ *   - at the same time: whoever records what makes a rule hold finds it so in its own sum, unless
+ *     successes recorded meanwhile make it not hold again; so it trips before it returns. Others
+ *     that are inside record then may still be counted: a trip comes at most as many results late
+ *     as other calls are inside record, which is one less than there are threads. When nobody is
+ *     inside, everything has been judged;
+ *   - a sum may hold a failure that was recorded while it was made and miss a success of that time:
+ *     a percentage is off by no more than the results recorded meanwhile;
+ *   - a result that is too old for the window is late (RESIL_ELATE) only if its own stripe has moved
+ *     on past it; otherwise it is counted in a slice that has left the window already.
+ *
+ * Judging reads a head and 2 * slices words of each stripe: with many stripes keep calls_min small.
+ *
  * Time: a now_ns that is a little older than another thread's never shortens an open time and never
  * moves the window back. A clock that was set back or jumps by years leaves nothing stuck: a
  * deadline further ahead than twice the longest that the config allows counts as due, and a window
@@ -52,6 +70,7 @@
 #include <resil/permit.h>
 #include <resil/policy.h>
 #include <resil/status.h>
+#include <resil/stripes.h>
 
 RESIL_BEGIN_DECLS
 
@@ -204,15 +223,19 @@ struct resil_breaker_rules_ {
 /** Private: words for the window: 32 slices of two, or 1024 calls, 15 in a word. */
 #define RESIL_BREAKER_CELLS_ 69
 
+/** Private: from one stripe of the window to the next. */
+#define RESIL_BREAKER_STRIPE_WORDS_ 88
+
 /** A circuit breaker. The fields are private. No pointers: may lie in a shared mapping. */
 struct resil_breaker {
     /* read by every call, written on a transition and by reconfigure */
     uint64_t word_;     /* state, generation, probes: see src/breaker/breaker_state.h */
-    uint64_t slice_ns_; /* these three are written by init only */
-    uint64_t slices_;
+    uint64_t slice_ns_; /* these three and slices_ are written by init only */
+    uint64_t stripes_;  /* less one: a mask */
     uint64_t calls_;
     struct resil_breaker_rules_ rules_[2];
-    uint64_t pad0_[2];
+    uint64_t slices_;
+    uint64_t pad0_[1];
     /* away from closed */
     uint64_t until_; /* end of the open time, belongs to one generation */
     uint64_t gate_;  /* time of the last probe, belongs to one generation */
@@ -226,7 +249,7 @@ struct resil_breaker {
     uint64_t lost_;
     uint64_t leases_[RESIL_BREAKER_PROBES_MAX];
     uint64_t pad1_[4];
-    /* the window */
+    /* the window: from here on the words of stripe 0; the other stripes follow the struct */
     uint64_t head_;   /* time: the newest slice; last-N: the next position */
     uint64_t streak_; /* generation and failures in a row */
     uint64_t pad2_[6];
@@ -235,6 +258,15 @@ struct resil_breaker {
     uint64_t cells_[RESIL_BREAKER_CELLS_];
     uint64_t pad4_[3];
 };
+
+/** The type of a breaker with so many stripes (a constant: 1, 2, 4, ... RESIL_STRIPES_MAX), to lie in
+    static memory or in the caller's struct: x.breaker is what all calls take. */
+#define RESIL_STRIPED_BREAKER(stripes)                                                             \
+    union {                                                                                        \
+        struct resil_breaker breaker;                                                              \
+        uint64_t words_[sizeof(struct resil_breaker) / sizeof(uint64_t) +                          \
+                        ((stripes)-1) * RESIL_BREAKER_STRIPE_WORDS_];                              \
+    } __attribute__((aligned(RESIL_STRIPES_ALIGN)))
 
 /** What a breaker is doing, and what it has done since init. */
 struct resil_breaker_snapshot {
@@ -314,6 +346,10 @@ struct resil_breaker_watch {
 RESIL_API int resil_breaker_init_sized(struct resil_breaker *breaker, size_t breaker_size,
                                        const struct resil_breaker_config *config,
                                        size_t config_size);
+RESIL_API int resil_breaker_init_striped_sized(struct resil_breaker *breaker, size_t breaker_size,
+                                               const struct resil_breaker_config *config,
+                                               size_t config_size, uint64_t stripes,
+                                               size_t memory_size);
 RESIL_API int resil_breaker_config_check_sized(const struct resil_breaker_config *config,
                                                size_t config_size, char *why, size_t why_size);
 RESIL_API int resil_breaker_reconfigure_sized(struct resil_breaker *breaker, size_t breaker_size,
@@ -344,6 +380,52 @@ static inline int resil_breaker_init(struct resil_breaker *breaker,
 {
     return resil_breaker_init_sized(breaker, sizeof *breaker, config,
                                     sizeof(struct resil_breaker_config));
+}
+
+/**
+ * How much memory a striped breaker takes.
+ *
+ * @param stripes  1, 2, 4, ... RESIL_STRIPES_MAX; resil_stripes() suits the machine.
+ * @return bytes: those of a struct resil_breaker, and 704 for each further stripe; 0 for a number
+ *         of stripes that can't be.
+ *
+ * Threads:   any, at any time.
+ * Progress:  wait-free. Syscalls: none.
+ * Signals:   async-signal-safe: yes.
+ * Since:     0.1
+ */
+RESIL_API size_t resil_breaker_striped_size(uint64_t stripes);
+
+/**
+ * Makes a breaker whose time window is striped: a success on one processor doesn't wait for the
+ * cache lines of another. All other calls and the policies take it as they take a plain one.
+ *
+ * It judges as a plain one does, over all stripes; the top of this header says what differs when
+ * calls end at the same moment. A result that is judged reads all stripes.
+ *
+ * @param breaker      the caller's memory, any content, aligned to RESIL_STRIPES_ALIGN.
+ * @param memory_size  bytes at breaker; at least resil_breaker_striped_size(stripes).
+ * @param config       NULL = all defaults. Copied. A window of calls can't be striped.
+ * @param stripes      1, 2, 4, ... RESIL_STRIPES_MAX; resil_stripes() suits the machine. 1 is a
+ *                     plain breaker.
+ * @return RESIL_OK; RESIL_EINVAL for a NULL or misaligned breaker, too little memory, a number of
+ *         stripes that can't be, more than one with config->calls, or a config that
+ *         resil_breaker_config_check refuses; RESIL_EABI when the sizes of header and library
+ *         differ.
+ *
+ * Threads:   nobody else may use the breaker yet.
+ * Progress:  wait-free. Syscalls: none. Allocates: nothing.
+ * Signals:   async-signal-safe: yes.
+ * Ownership: the memory stays the caller's, and is untouched on failure; there is no fini.
+ * Since:     0.1
+ */
+static inline int resil_breaker_init_striped(struct resil_breaker *breaker, size_t memory_size,
+                                             const struct resil_breaker_config *config,
+                                             uint64_t stripes)
+{
+    return resil_breaker_init_striped_sized(breaker, sizeof *breaker, config,
+                                            sizeof(struct resil_breaker_config), stripes,
+                                            memory_size);
 }
 
 /**

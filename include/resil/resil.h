@@ -15,6 +15,7 @@
 #include <resil/canary.h>
 #include <resil/chain.h>
 #include <resil/common.h>
+#include <resil/counters.h>
 #include <resil/endpoint.h>
 #include <resil/endpoints.h>
 #include <resil/env.h>
@@ -44,6 +45,7 @@
 #include <resil/retry.h>
 #include <resil/slow_start.h>
 #include <resil/status.h>
+#include <resil/stripes.h>
 #include <resil/timeout.h>
 #include <resil/version.h>
 #include <resil/window.h>

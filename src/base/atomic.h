@@ -16,7 +16,8 @@
  *   resil__sub             resil__or             resil__xchg           acq_rel, return the old
  *                          value
  *   resil__load_seq        resil__store_seq      resil__sub_seq        sequentially consistent: for
- *                          the one pattern that needs it, write mine and then read yours
+ *   resil__add_seq         resil__cas_seq        the one pattern that needs it, write mine and
+ *                          then read yours
  *
  * Suffix 32: the same for uint32_t. resil__load_ptr_acquire and resil__store_ptr_release take the
  * address of a pointer of any type.
@@ -78,6 +79,15 @@
     static inline type resil__sub_seq##suffix(type *word, type value)                              \
     {                                                                                              \
         return __atomic_fetch_sub(word, value, __ATOMIC_SEQ_CST);                                  \
+    }                                                                                              \
+    static inline type resil__add_seq##suffix(type *word, type value)                              \
+    {                                                                                              \
+        return __atomic_fetch_add(word, value, __ATOMIC_SEQ_CST);                                  \
+    }                                                                                              \
+    static inline bool resil__cas_seq##suffix(type *word, type *expected, type desired)            \
+    {                                                                                              \
+        return __atomic_compare_exchange_n(word, expected, desired, false, __ATOMIC_SEQ_CST,       \
+                                           __ATOMIC_ACQUIRE);                                      \
     }                                                                                              \
     static inline type resil__or##suffix(type *word, type value)                                   \
     {                                                                                              \

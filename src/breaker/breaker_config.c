@@ -23,6 +23,11 @@ _Static_assert(offsetof(struct resil_breaker, until_) == 384, "cold words start 
 _Static_assert(offsetof(struct resil_breaker, head_) == 576, "the window starts a line");
 _Static_assert(offsetof(struct resil_breaker, totals_) == 640, "totals start a line");
 _Static_assert(offsetof(struct resil_breaker, cells_) == 704, "cells start a line");
+_Static_assert(offsetof(struct resil_breaker, head_) + RESIL_BREAKER_STRIPE_WORDS_ * 8 ==
+                   sizeof(struct resil_breaker),
+               "stripe 0 ends the struct, and the next begins a line like it");
+_Static_assert(sizeof(struct resil_breaker) % RESIL_STRIPES_ALIGN == 0, "stripes start a line");
+_Static_assert(RESIL_BREAKER_STRIPE_WORDS_ * 8 % RESIL_STRIPES_ALIGN == 0, "stripes keep lines");
 _Static_assert(RESIL_BREAKER_CELLS_ * 15 >= RESIL_BREAKER_CALLS_MAX, "room for last-N");
 _Static_assert(RESIL_BREAKER_CELLS_ >= 2 * RESIL_BREAKER_SLICES_MAX, "room for slices");
 
@@ -132,27 +137,64 @@ int resil_breaker_config_check_sized(const struct resil_breaker_config *config, 
     return check_together(config, why);
 }
 
-int resil_breaker_init_sized(struct resil_breaker *breaker, size_t breaker_size,
-                             const struct resil_breaker_config *config, size_t config_size)
+static bool legal_stripes(uint64_t stripes)
+{
+    return stripes != 0 && stripes <= RESIL_STRIPES_MAX && (stripes & (stripes - 1)) == 0;
+}
+
+static size_t size_of(uint64_t stripes)
+{
+    return sizeof(struct resil_breaker) +
+           (size_t)(stripes - 1) * RESIL_BREAKER_STRIPE_WORDS_ * sizeof(uint64_t);
+}
+
+size_t resil_breaker_striped_size(uint64_t stripes)
+{
+    return legal_stripes(stripes) ? size_of(stripes) : 0;
+}
+
+static int init(struct resil_breaker *breaker, const struct resil_breaker_config *config,
+                size_t config_size, uint64_t stripes)
 {
     struct resil__breaker_shape shape;
-    int rc;
+    int rc = resil_breaker_config_check_sized(config, config_size, NULL, 0);
 
-    if (breaker == NULL)
-        return RESIL_EINVAL;
-    if (breaker_size != sizeof *breaker)
-        return RESIL_EABI;
-    rc = resil_breaker_config_check_sized(config, config_size, NULL, 0);
     if (rc != RESIL_OK)
         return rc;
-    memset(breaker, 0, sizeof *breaker);
+    if (stripes != 1 && config != NULL && config->calls != 0)
+        return RESIL_EINVAL;
+    memset(breaker, 0, size_of(stripes));
     resil__breaker_resolve(config, &shape, &breaker->rules_[0]);
     breaker->slice_ns_ = shape.slice_ns;
     breaker->slices_ = shape.slices;
     breaker->calls_ = shape.calls;
+    breaker->stripes_ = stripes - 1;
     resil__store_release(&breaker->word_,
                          UINT64_C(1) << RESIL__WORD_GEN_SHIFT | RESIL__CODE_CLOSED);
     return RESIL_OK;
+}
+
+int resil_breaker_init_sized(struct resil_breaker *breaker, size_t breaker_size,
+                             const struct resil_breaker_config *config, size_t config_size)
+{
+    if (breaker == NULL)
+        return RESIL_EINVAL;
+    if (breaker_size != sizeof *breaker)
+        return RESIL_EABI;
+    return init(breaker, config, config_size, 1);
+}
+
+int resil_breaker_init_striped_sized(struct resil_breaker *breaker, size_t breaker_size,
+                                     const struct resil_breaker_config *config, size_t config_size,
+                                     uint64_t stripes, size_t memory_size)
+{
+    if (breaker == NULL || (uintptr_t)breaker % RESIL_STRIPES_ALIGN != 0)
+        return RESIL_EINVAL;
+    if (breaker_size != sizeof *breaker)
+        return RESIL_EABI;
+    if (!legal_stripes(stripes) || memory_size < size_of(stripes))
+        return RESIL_EINVAL;
+    return init(breaker, config, config_size, stripes);
 }
 
 static int check_shape(const struct resil_breaker *breaker,

@@ -13,6 +13,7 @@
 #include "base/compiler.h"
 #include "base/math.h"
 #include "breaker/breaker_state.h"
+#include "platform/cpu.h"
 #include "window/ring.h"
 #include "window/slices.h"
 
@@ -35,6 +36,25 @@ static inline const struct resil_breaker_rules_ *
 resil__breaker_rules(const struct resil_breaker *breaker, uint64_t word)
 {
     return &breaker->rules_[resil__word_rules(word)];
+}
+
+/** From the head of a stripe to its cells, in words. */
+#define RESIL__STRIPE_CELLS                                                                        \
+    ((offsetof(struct resil_breaker, cells_) - offsetof(struct resil_breaker, head_)) /            \
+     sizeof(uint64_t))
+
+/** The head of a stripe of the window: the first lies in the struct, the others follow it. */
+static inline uint64_t *resil__breaker_stripe(struct resil_breaker *breaker, uint64_t stripe)
+{
+    return (uint64_t *)(void *)breaker + offsetof(struct resil_breaker, head_) / sizeof(uint64_t) +
+           stripe * RESIL_BREAKER_STRIPE_WORDS_;
+}
+
+/** True if the window has more than one stripe. Its quick tries are other functions, so that a plain
+    breaker pays for no more than this question. */
+static inline bool resil__breaker_striped(const struct resil_breaker *breaker)
+{
+    return RESIL__UNLIKELY(breaker->stripes_ != 0);
 }
 
 /** The longest time that an until word can lie ahead. */
@@ -85,23 +105,24 @@ static inline bool resil__breaker_grants(uint64_t word, uint64_t now_ns, uint64_
 
 /**
  * Records a success that changes nothing but a count: not slow, in the state that granted the
- * permit, in a time window with enough calls. False: the cold half must, with put. Calls nothing
+ * permit, in a time window with enough calls in this stripe. False: the cold half must, with put. Calls nothing
  * and reads as late as it can, so that its callers need no stack.
  */
-static inline bool resil__breaker_record_quick(struct resil_breaker *breaker, const uint64_t *token,
-                                               const uint64_t *start_ns, uint64_t now_ns,
-                                               const struct resil_result *result,
+static inline bool resil__breaker_record_quick(struct resil_breaker *breaker, uint64_t stripe,
+                                               const uint64_t *token, const uint64_t *start_ns,
+                                               uint64_t now_ns, const struct resil_result *result,
                                                struct resil__slices_put *put)
 {
     uint64_t word = resil__load_acquire(&breaker->word_);
     const struct resil_breaker_rules_ *rules = resil__breaker_rules(breaker, word);
+    uint64_t *head = resil__breaker_stripe(breaker, stripe);
 
     put->cell = NULL;
     return RESIL__LIKELY(result->outcome == RESIL_SUCCESS && resil__token_is_of(*token, word) &&
                          resil__word_code(word) == RESIL__CODE_CLOSED &&
                          resil__load_relaxed(&rules->fast_min_) != 0 &&
                          now_ns - *start_ns <= resil__load_relaxed(&rules->slow_ns_)) &&
-           resil__slices_success(&breaker->head_, breaker->cells_, breaker->slice_ns_,
+           resil__slices_success(head, head + RESIL__STRIPE_CELLS, breaker->slice_ns_,
                                  resil__word_gen(word), now_ns, &rules->fast_min_, put) &&
            RESIL__LIKELY((uint32_t)resil__load_relaxed(&breaker->streak_) == 0);
 }

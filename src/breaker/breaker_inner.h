@@ -9,12 +9,17 @@
 /** One rule of a rule set: read by anyone while reconfigure writes the other set. */
 #define RESIL__RULE(rules, field) resil__load_relaxed(&(rules)->field##_)
 
-/** The windows of a breaker, for the epoch of a state word. The breaker isn't changed by
-    looking. */
-struct resil__slices resil__breaker_slices(const struct resil_breaker *breaker, uint64_t word);
+/** The windows of a breaker, for the epoch of a state word: one stripe of those of time, and that
+    of calls. The breaker isn't changed by looking. */
+struct resil__slices resil__breaker_slices(const struct resil_breaker *breaker, uint64_t word,
+                                           uint64_t stripe);
 struct resil__ring resil__breaker_ring(const struct resil_breaker *breaker, uint64_t word);
 
-/** What the window holds. */
+/** The later of now_ns and the begin of the newest slice of all stripes, unless the clock was set
+    back. A window of time alone. */
+uint64_t resil__breaker_latest(const struct resil_breaker *breaker, uint64_t word, uint64_t now_ns);
+
+/** What the window holds, in all stripes. */
 struct resil__tally resil__breaker_tally(const struct resil_breaker *breaker, uint64_t word,
                                          uint64_t now_ns);
 

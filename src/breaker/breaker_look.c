@@ -13,13 +13,15 @@ static struct resil_breaker *unconst(const struct resil_breaker *breaker)
     return (struct resil_breaker *)(uintptr_t)breaker;
 }
 
-struct resil__slices resil__breaker_slices(const struct resil_breaker *breaker, uint64_t word)
+struct resil__slices resil__breaker_slices(const struct resil_breaker *breaker, uint64_t word,
+                                           uint64_t stripe)
 {
     struct resil_breaker *of = unconst(breaker);
+    uint64_t *head = resil__breaker_stripe(of, stripe);
 
     return (struct resil__slices){
-        .head = &of->head_,
-        .cells = of->cells_,
+        .head = head,
+        .cells = head + RESIL__STRIPE_CELLS,
         .count = of->slices_,
         .width_ns = of->slice_ns_,
         .epoch_word = &of->word_,
@@ -41,6 +43,36 @@ struct resil__ring resil__breaker_ring(const struct resil_breaker *breaker, uint
     };
 }
 
+uint64_t resil__breaker_latest(const struct resil_breaker *breaker, uint64_t word, uint64_t now_ns)
+{
+    for (uint64_t i = 0; i <= breaker->stripes_; i++) {
+        struct resil__slices window = resil__breaker_slices(breaker, word, i);
+
+        now_ns = resil__slices_latest(&window, now_ns);
+    }
+    return now_ns;
+}
+
+/* All stripes as of one time, or a stripe that is behind the others would keep more than a
+   window. */
+static struct resil__tally sum_stripes(const struct resil_breaker *breaker, uint64_t word,
+                                       uint64_t now_ns)
+{
+    struct resil__tally sum = {0};
+
+    if (breaker->stripes_ != 0)
+        now_ns = resil__breaker_latest(breaker, word, now_ns);
+    for (uint64_t i = 0; i <= breaker->stripes_; i++) {
+        struct resil__slices window = resil__breaker_slices(breaker, word, i);
+        struct resil__tally part = resil__slices_sum(&window, now_ns);
+
+        sum.calls += part.calls;
+        sum.failures += part.failures;
+        sum.slow += part.slow;
+    }
+    return sum;
+}
+
 struct resil__tally resil__breaker_tally(const struct resil_breaker *breaker, uint64_t word,
                                          uint64_t now_ns)
 {
@@ -48,11 +80,8 @@ struct resil__tally resil__breaker_tally(const struct resil_breaker *breaker, ui
         struct resil__ring window = resil__breaker_ring(breaker, word);
 
         return resil__ring_sum(&window);
-    } else {
-        struct resil__slices window = resil__breaker_slices(breaker, word);
-
-        return resil__slices_sum(&window, now_ns);
     }
+    return sum_stripes(breaker, word, now_ns);
 }
 
 static uint64_t ramp_pct(const struct resil_breaker *breaker, uint64_t word, uint64_t now_ns)

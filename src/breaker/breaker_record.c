@@ -90,11 +90,8 @@ static void judge_and_trip(struct resil_breaker *breaker, uint64_t word, uint64_
         why = judge(resil__breaker_rules(breaker, word), sum, in_a_row);
         if (why == RESIL_BREAKER_BY_NOTHING)
             return;
-        if (breaker->calls_ == 0) {
-            struct resil__slices window = resil__breaker_slices(breaker, word);
-
-            now_ns = resil__slices_latest(&window, now_ns);
-        }
+        if (breaker->calls_ == 0)
+            now_ns = resil__breaker_latest(breaker, word, now_ns);
         next = resil__breaker_opening(breaker, word, now_ns, hint_ns);
         if (resil__cas(&breaker->word_, &word, next)) {
             (void)resil__add_relaxed(&breaker->opened_, 1);
@@ -103,6 +100,24 @@ static void judge_and_trip(struct resil_breaker *breaker, uint64_t word, uint64_
         }
         resil__contend(&contend);
     }
+}
+
+/* Adds to the stripe of this processor. The first result of an epoch empties all stripes first, and
+   so does who finds his own of an older one. */
+static enum resil__taken add_here(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns,
+                                  bool failed, bool slow)
+{
+    uint64_t stripe = resil__breaker_striped(breaker) ? resil__cpu() & breaker->stripes_ : 0;
+    struct resil__slices window = resil__breaker_slices(breaker, word, stripe);
+
+    if (resil__breaker_striped(breaker) &&
+        !resil__slices_of_epoch(resil__load_acquire(window.head), window.epoch))
+        for (uint64_t i = 0; i <= breaker->stripes_; i++) {
+            struct resil__slices other = resil__breaker_slices(breaker, word, i);
+
+            resil__slices_forget(&other);
+        }
+    return resil__slices_add(&window, now_ns, failed, slow);
 }
 
 /* A result of a closed breaker, or of one that only measures. */
@@ -125,12 +140,10 @@ static int record_closed(struct resil_breaker *breaker, uint64_t word, uint64_t 
 
         taken = resil__ring_add(&window, verdict == BAD, slow, &sum);
     } else {
-        struct resil__slices window = resil__breaker_slices(breaker, word);
-
         if (!counted)
-            taken = resil__slices_add(&window, now_ns, verdict == BAD, slow);
+            taken = add_here(breaker, word, now_ns, verdict == BAD, slow);
         if (taken == RESIL__COUNTED)
-            sum = resil__slices_sum(&window, now_ns);
+            sum = resil__breaker_tally(breaker, word, now_ns);
     }
     if (taken == RESIL__DROPPED)
         return late(breaker);
@@ -221,7 +234,7 @@ int resil__breaker_record_cold(struct resil_breaker *breaker, uint64_t token, ui
     bool counted = false;
 
     if (put.cell != NULL) {
-        struct resil__slices window = resil__breaker_slices(breaker, token);
+        struct resil__slices window = resil__breaker_slices(breaker, token, 0); /* its epoch */
 
         counted = resil__slices_settle(&window, now_ns, put);
     }
@@ -269,19 +282,49 @@ __attribute__((noinline)) static int record_count(struct resil_breaker *breaker,
     return record_rest(breaker, permit, now_ns, result, put);
 }
 
-int resil_breaker_record(struct resil_breaker *breaker, struct resil_permit *permit,
-                         uint64_t now_ns, const struct resil_result *result)
+RESIL__INLINE int record_in(struct resil_breaker *breaker, uint64_t stripe,
+                            struct resil_permit *permit, uint64_t now_ns,
+                            const struct resil_result *result, bool striped)
 {
     struct resil__slices_put put;
 
-    if (breaker == NULL || permit == NULL || result == NULL)
-        return RESIL_EINVAL;
-    if (resil__breaker_record_quick(breaker, &permit->token_, &permit->start_ns_, now_ns, result,
-                                    &put)) {
+    if (resil__breaker_record_quick(breaker, stripe, &permit->token_, &permit->start_ns_, now_ns,
+                                    result, &put)) {
         permit->token_ = 0;
         return RESIL_OK;
     }
+    if (striped)
+        return record_rest(breaker, permit, now_ns, result, put);
     return record_count(breaker, permit, now_ns, result, put);
+}
+
+RESIL__NOINLINE static int record_asked(struct resil_breaker *breaker, struct resil_permit *permit,
+                                        uint64_t now_ns, const struct resil_result *result)
+{
+    uint64_t stripe = resil__cpu_ask() & breaker->stripes_;
+
+    return record_in(breaker, stripe, permit, now_ns, result, true);
+}
+
+RESIL__NOINLINE static int record_striped(struct resil_breaker *breaker,
+                                          struct resil_permit *permit, uint64_t now_ns,
+                                          const struct resil_result *result)
+{
+    int32_t cpu = resil__cpu_kept();
+
+    if (RESIL__UNLIKELY(cpu < 0))
+        return record_asked(breaker, permit, now_ns, result);
+    return record_in(breaker, (uint32_t)cpu & breaker->stripes_, permit, now_ns, result, true);
+}
+
+int resil_breaker_record(struct resil_breaker *breaker, struct resil_permit *permit,
+                         uint64_t now_ns, const struct resil_result *result)
+{
+    if (breaker == NULL || permit == NULL || result == NULL)
+        return RESIL_EINVAL;
+    if (resil__breaker_striped(breaker))
+        return record_striped(breaker, permit, now_ns, result);
+    return record_in(breaker, 0, permit, now_ns, result, false);
 }
 
 int resil_breaker_cancel(struct resil_breaker *breaker, struct resil_permit *permit,

@@ -80,13 +80,31 @@ __attribute__((noinline)) static int breaker_settle_rest(struct resil_breaker *b
     return RESIL_PASS;
 }
 
-static int breaker_settle(void *self, uint64_t *frame, struct resil_walk *walk)
+RESIL__NOINLINE static int breaker_settle_striped(struct resil_breaker *breaker,
+                                                  const uint64_t *frame,
+                                                  const struct resil_walk *walk)
 {
+    uint64_t stripe = resil__cpu() & breaker->stripes_;
     struct resil__slices_put put;
 
-    if (resil__breaker_record_quick(self, &frame[0], &frame[1], walk->now_ns, &walk->result, &put))
+    if (resil__breaker_record_quick(breaker, stripe, &frame[0], &frame[1], walk->now_ns,
+                                    &walk->result, &put))
         return RESIL_PASS;
-    return breaker_settle_rest(self, frame, walk, put);
+    (void)settle_cold(breaker, frame, walk, put);
+    return RESIL_PASS;
+}
+
+static int breaker_settle(void *self, uint64_t *frame, struct resil_walk *walk)
+{
+    struct resil_breaker *breaker = self;
+    struct resil__slices_put put;
+
+    if (resil__breaker_striped(breaker))
+        return breaker_settle_striped(breaker, frame, walk);
+    if (resil__breaker_record_quick(breaker, 0, &frame[0], &frame[1], walk->now_ns, &walk->result,
+                                    &put))
+        return RESIL_PASS;
+    return breaker_settle_rest(breaker, frame, walk, put);
 }
 
 static int breaker_check(const void *self)
@@ -164,13 +182,30 @@ __attribute__((noinline)) static int watch_settle_rest(const struct resil_breake
     return RESIL_PASS;
 }
 
+RESIL__NOINLINE static int watch_settle_striped(const struct resil_breaker_watch *watch,
+                                                const uint64_t *frame,
+                                                const struct resil_walk *walk)
+{
+    struct resil_breaker *breaker = watch->breaker;
+    uint64_t stripe = resil__cpu() & breaker->stripes_;
+    struct resil__slices_put put;
+
+    if (resil__breaker_record_quick(breaker, stripe, &frame[0], &frame[1], walk->now_ns,
+                                    &walk->result, &put))
+        return RESIL_PASS;
+    return watch_settle_rest(watch, frame, walk, put);
+}
+
 static int watch_settle(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     const struct resil_breaker_watch *watch = self;
+    struct resil_breaker *breaker = watch->breaker;
     struct resil__slices_put put;
 
-    if (resil__breaker_record_quick(watch->breaker, &frame[0], &frame[1], walk->now_ns,
-                                    &walk->result, &put))
+    if (resil__breaker_striped(breaker))
+        return watch_settle_striped(watch, frame, walk);
+    if (resil__breaker_record_quick(breaker, 0, &frame[0], &frame[1], walk->now_ns, &walk->result,
+                                    &put))
         return RESIL_PASS;
     return watch_settle_rest(watch, frame, walk, put);
 }

@@ -80,7 +80,7 @@ static void roll(const struct resil__slices *window, uint64_t head, uint64_t fir
             !prepare(window, head, cell + 1, tag, false))
             return;
     }
-    (void)resil__cas(window->head, &head, head_of(window, last));
+    (void)resil__cas_seq(window->head, &head, head_of(window, last));
 }
 
 /* Finds the slice for now, rolling if it is new. False: too old, or the epoch is over. */
@@ -145,7 +145,7 @@ static bool add_slow(uint64_t *word, uint64_t tag)
     uint64_t old = resil__load_acquire(word);
 
     while (old >> TAG_SHIFT == tag) {
-        if (resil__cas(word, &old, old + 1))
+        if (resil__cas_seq(word, &old, old + 1))
             return true;
         resil__contend(&contend);
     }
@@ -173,7 +173,7 @@ enum resil__taken resil__slices_add(const struct resil__slices *window, uint64_t
             (void)prepare(window, head, cell + 1, tag, true);
             continue;
         }
-        if (resil__cas(cell, &old, trimmed(old) + 1 + ((uint64_t)failed << FAIL_SHIFT))) {
+        if (resil__cas_seq(cell, &old, trimmed(old) + 1 + ((uint64_t)failed << FAIL_SHIFT))) {
             if (slow)
                 (void)add_slow(cell + 1, tag);
             return RESIL__COUNTED;
@@ -183,10 +183,19 @@ enum resil__taken resil__slices_add(const struct resil__slices *window, uint64_t
     return RESIL__DROPPED;
 }
 
+void resil__slices_forget(const struct resil__slices *window)
+{
+    uint64_t head = resil__load_acquire(window->head);
+
+    if (head != 0 && !of_epoch(window, head) &&
+        resil__epoch_current(window->epoch_word, window->epoch))
+        (void)resil__cas(window->head, &head, 0);
+}
+
 struct resil__tally resil__slices_sum(const struct resil__slices *window, uint64_t now_ns)
 {
     struct resil__tally sum = {0};
-    uint64_t head = resil__load_acquire(window->head);
+    uint64_t head = resil__load_seq(window->head);
     uint64_t newest = head >> 16;
     uint64_t count = window->count;
     uint64_t index = head & RESIL__SLICE_INDEX;
@@ -206,8 +215,8 @@ struct resil__tally resil__slices_sum(const struct resil__slices *window, uint64
     }
     for (uint64_t number = newest + 1; number-- > first;) {
         const uint64_t *cell = &window->cells[2 * index];
-        uint64_t counts = resil__load_acquire(cell);
-        uint64_t slow = resil__load_acquire(cell + 1);
+        uint64_t counts = resil__load_seq(cell);
+        uint64_t slow = resil__load_seq(cell + 1);
         uint64_t tag = tag_of(window, number);
 
         if (counts >> TAG_SHIFT == tag) {

@@ -87,7 +87,7 @@ static inline bool resil__slices_success(uint64_t *head_word, uint64_t *cells, u
     if (RESIL__UNLIKELY(now_ns - (head >> 16) * width_ns >= width_ns ||
                         !resil__slices_of_epoch(head, epoch)))
         return false;
-    old = resil__add_relaxed(cell, 1);
+    old = resil__add_seq(cell, 1); /* who goes on to judge sums other stripes: see slices_sum */
     put->cell = cell;
     put->old = old;
     calls = old & RESIL__SLICE_CALLS_MASK;
@@ -104,8 +104,20 @@ bool resil__slices_settle(const struct resil__slices *window, uint64_t now_ns,
 enum resil__taken resil__slices_add(const struct resil__slices *window, uint64_t now_ns,
                                     bool failed, bool slow);
 
-/** Sums what the window holds as of now_ns. Not an atomic picture: calls in flight may show in
-    part. */
+/**
+ * Empties a window that no result of this epoch has reached. Of a set of stripes each is emptied
+ * before the first result of an epoch is counted in any: the eight bits of the epoch in a head that
+ * nobody counted under for long might come round.
+ */
+void resil__slices_forget(const struct resil__slices *window);
+
+/**
+ * Sums what the window holds as of now_ns. Not an atomic picture: calls in flight may show in part.
+ *
+ * Additions and the loads here are sequentially consistent: of two callers that each add to a
+ * window of their own and then sum both, at least one finds both additions. So the last of all
+ * additions is summed by somebody together with all others.
+ */
 struct resil__tally resil__slices_sum(const struct resil__slices *window, uint64_t now_ns);
 
 /** The later of now_ns and the begin of the newest slice, unless the clock was set back. */

@@ -56,6 +56,8 @@ PIN(resil_canary_numbers, 56);
 PIN(resil_candidate, 16);
 PIN(resil_endpoint, 64);
 PIN(resil_endpoint_snapshot, 184);
+PIN(resil_counters, 64);
+PIN(resil_counters_sum, 680);
 PIN(resil_fallback, 16);
 PIN(resil_fallback_config, 16);
 PIN(resil_guard, 200);

@@ -3,6 +3,9 @@
 /*
  * The breaker against a plain sequential one: lists instead of words, and every rule judged after
  * every result over everything in the window. All answers, states and counts must agree.
+ *
+ * With STRIPES: a striped breaker, each operation on a processor drawn at random, against the very
+ * same model, which knows no stripes.
  */
 #include "test.h"
 
@@ -47,7 +50,14 @@ static struct {
     uint64_t opened, closed, late;
 } model;
 
+#ifdef STRIPES
+__thread int32_t test_cpu;
+__thread uint32_t test_cpu_asked;
+static RESIL_STRIPED_BREAKER(STRIPES) striped;
+#define breaker (striped.breaker)
+#else
 static struct resil_breaker breaker;
+#endif
 static uint64_t now, seed, rng;
 static struct {
     bool live, probe;
@@ -369,7 +379,9 @@ static struct resil_breaker_config draw(void)
 {
     return (struct resil_breaker_config){
         .slices = 1 + test_below(&rng, 12),
+#ifndef STRIPES
         .calls = test_below(&rng, 2) == 0 ? 0 : 1 + test_below(&rng, 60),
+#endif
         .failure_pct = 1 + test_below(&rng, 100),
         .calls_min = 1 + test_below(&rng, 1),
         .slow_ns = test_below(&rng, 2) * RESIL_MS(300),
@@ -423,7 +435,11 @@ static void run(unsigned steps)
     model.generation = 1;
     model.state = RESIL_BREAKER_CLOSED;
     now = latest;
+#ifdef STRIPES
+    CHECK(resil_breaker_init_striped(&breaker, sizeof striped, &model.config, STRIPES), RESIL_OK);
+#else
     CHECK(resil_breaker_init(&breaker, &model.config), RESIL_OK);
+#endif
     for (unsigned step = 0; step < steps; step++) {
         int i = (int)test_below(&rng, PERMITS);
 
@@ -431,6 +447,13 @@ static void run(unsigned steps)
         /* A now that lies two windows back is a clock that was set back: not modelled. */
         if (now + model.config.window_ns < latest)
             now = latest;
+#ifdef STRIPES
+        /* Nor what is too old: a stripe that is behind still takes it. */
+        if (now / width() + model.config.slices <= latest / width())
+            now = latest;
+        test_cpu = (int32_t)test_below(&rng, STRIPES + 1) - 1;
+        test_cpu_asked = (uint32_t)test_below(&rng, UINT32_MAX);
+#endif
         latest = now > latest ? now : latest;
         if (test_below(&rng, 3000) == 0)
             operate();

@@ -3,7 +3,8 @@
 /*
  * Threads on one breaker and one clock: never more probes out than configured, every result is
  * taken once, the generation never falls, each transition is told exactly once, and the window is
- * exact when all is quiet.
+ * exact when all is quiet. With STRIPES: the same of a striped one, whose threads
+ * change processors all the time; and how late it trips at most.
  */
 #define _GNU_SOURCE
 #include "test.h"
@@ -20,7 +21,14 @@
 #define THREADS 4
 #define PROBES  3
 
+#ifdef STRIPES
+__thread int32_t test_cpu;
+__thread uint32_t test_cpu_asked;
+static RESIL_STRIPED_BREAKER(STRIPES) striped;
+#define breaker (striped.breaker)
+#else
 static struct resil_breaker breaker;
+#endif
 static uint64_t clock_ns;
 static uint64_t stop;
 static bool drops;
@@ -28,6 +36,27 @@ static uint64_t probes_out, probes_worst;
 static uint64_t told_opened, told_closed, told_half_open;
 static uint64_t reported, late;
 static ck_barrier_centralized_t barrier = CK_BARRIER_CENTRALIZED_INITIALIZER;
+
+static void make(const struct resil_breaker_config *config)
+{
+#ifdef STRIPES
+    assert_int_equal(resil_breaker_init_striped(&breaker, sizeof striped, config, STRIPES),
+                     RESIL_OK);
+#else
+    assert_int_equal(resil_breaker_init(&breaker, config), RESIL_OK);
+#endif
+}
+
+/* On to another processor, or none. */
+static void move(uint64_t *random)
+{
+#ifdef STRIPES
+    test_cpu = (int32_t)test_below(random, STRIPES + 1) - 1;
+    test_cpu_asked = (uint32_t)test_below(random, STRIPES);
+#else
+    (void)random;
+#endif
+}
 
 static uint64_t real_ms(void)
 {
@@ -93,6 +122,7 @@ static void one_call(struct job *job)
     now = resil__load_acquire(&clock_ns);
     if (probe)
         (void)resil__sub(&probes_out, 1);
+    move(&job->random);
     rc = resil_breaker_record(&breaker, &permit, now, &result);
     tell(&permit);
     (void)resil__add(rc == RESIL_ELATE ? &late : &reported, 1);
@@ -130,7 +160,7 @@ static void torture(struct resil_breaker_config config, uint64_t good_pct, bool 
     struct resil_breaker_snapshot is;
     uint32_t generation = 0;
 
-    assert_int_equal(resil_breaker_init(&breaker, &config), RESIL_OK);
+    make(&config);
     clock_ns = RESIL_SEC(100);
     stop = probes_out = probes_worst = told_opened = told_closed = told_half_open = 0;
     reported = late = 0;
@@ -177,6 +207,7 @@ static void probes_and_transitions_are_exact(void **state)
             60, false);
 }
 
+#ifndef STRIPES
 static void last_n_windows_are_exact_too(void **state)
 {
     (void)state;
@@ -187,6 +218,7 @@ static void last_n_windows_are_exact_too(void **state)
                                           .probe_lease_ns = RESIL_SEC(3600)},
             60, false);
 }
+#endif
 
 static void reconfiguring_meanwhile_breaks_nothing(void **state)
 {
@@ -225,10 +257,12 @@ static void the_window_is_exact_at_rest(void **state)
             100, false);
     assert_int_equal(resil_breaker_snapshot(&breaker, clock_ns, &is), RESIL_OK);
     assert_int_equal(is.calls, reported);
+#ifndef STRIPES
     torture((struct resil_breaker_config){.failure_pct = RESIL_OFF, .calls = 1000}, 70, false);
     assert_int_equal(resil_breaker_snapshot(&breaker, clock_ns, &is), RESIL_OK);
     assert_int_equal(is.calls, 1000);
     assert_in_range(is.failures, 100, 300);
+#endif
 }
 
 /* Many leases end at once: places are taken over by several threads, and results of the old owners
@@ -260,11 +294,78 @@ static void leases_that_end_leave_nothing_stuck(void **state)
     assert_true(is.probes_lost_total > 0);
 }
 
+/* Everybody fails until refused, on his own stripe: the window may hold one more for each other
+   thread that was inside record when the limit was reached. */
+#define LIMIT 8
+
+static uint64_t round_number, at_rest, failed;
+
+static void *fail_until_refused(void *arg)
+{
+    static const struct resil_result failure = {.outcome = RESIL_FAILURE};
+    uint64_t *random = arg, seen = 0;
+
+    while (resil__load_acquire(&stop) == 0) {
+        struct resil_permit permit;
+
+        if (resil__load_acquire(&round_number) == seen) {
+            (void)sched_yield();
+            continue;
+        }
+        seen++;
+        while (resil_breaker_acquire(&breaker, clock_ns, &permit) == RESIL_OK) {
+            move(random);
+            (void)resil__add(&failed, resil_breaker_record(&breaker, &permit, clock_ns, &failure) ==
+                                          RESIL_OK);
+        }
+        (void)resil__add(&at_rest, 1);
+    }
+    return NULL;
+}
+
+static void a_trip_is_late_by_those_inside_at_most(void **state)
+{
+    struct resil_breaker_config config = {.failure_pct = RESIL_OFF, .failures = LIMIT};
+    uint64_t until = real_ms() + test_torture_ms(), rounds = 0, most = 0;
+    uint64_t random[THREADS];
+    pthread_t threads[THREADS];
+
+    (void)state;
+    make(&config);
+    stop = round_number = at_rest = failed = 0;
+    clock_ns = RESIL_SEC(100);
+    for (unsigned i = 0; i < THREADS; i++) {
+        random[i] = i + 1;
+        assert_int_equal(pthread_create(&threads[i], NULL, fail_until_refused, &random[i]), 0);
+    }
+    while (real_ms() < until) {
+        struct resil_breaker_snapshot is;
+
+        (void)resil__add(&round_number, 1);
+        while (resil__load_acquire(&at_rest) != THREADS)
+            (void)sched_yield();
+        assert_int_equal(resil_breaker_snapshot(&breaker, clock_ns, &is), RESIL_OK);
+        assert_int_equal(is.state, RESIL_BREAKER_OPEN);
+        assert_in_range(failed, LIMIT, LIMIT + THREADS - 1);
+        most = failed > most ? failed : most;
+        rounds++;
+        failed = at_rest = 0;
+        assert_int_equal(resil_breaker_reset(&breaker), RESIL_OK);
+    }
+    resil__store_release(&stop, 1);
+    for (unsigned i = 0; i < THREADS; i++)
+        (void)pthread_join(threads[i], NULL);
+    print_message("%" PRIu64 " rounds, at most %" PRIu64 " failures of %d\n", rounds, most, LIMIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(probes_and_transitions_are_exact),
+#ifndef STRIPES
         cmocka_unit_test(last_n_windows_are_exact_too),
+#endif
+        cmocka_unit_test(a_trip_is_late_by_those_inside_at_most),
         cmocka_unit_test(reconfiguring_meanwhile_breaks_nothing),
         cmocka_unit_test(a_ramp_and_slow_calls_break_nothing),
         cmocka_unit_test(the_window_is_exact_at_rest),
