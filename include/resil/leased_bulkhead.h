@@ -9,8 +9,8 @@
  * caches of Jeff Bonwick and Jonathan Adams ("Magazines and Vmem", USENIX 2001).
  *
  *     acquire:  own stripe has one  ->  take it                (one compare-and-swap, own line)
- *               otherwise           ->  up to a batch from the bulkhead, what is over into the
- *                                       stripe
+ *               otherwise           ->  a batch from the bulkhead, what is over into the stripe;
+ *                                       the last two batches one by one
  *               bulkhead is full    ->  take back from the other stripes, one after the other
  *               nothing anywhere    ->  RESIL_EFULL
  *     release:  own stripe has less than two batches  ->  put it there (one compare-and-swap)
@@ -27,8 +27,8 @@
  * drained. Small limits aren't leased: the batch is at most limit / (4 * stripes * processes),
  * rounded down, and below 2 every call goes to the bulkhead itself.
  *
- * What it costs: permits that lie in stripes, half of the limit at most, are out of the reach of
- * other processes and of calls that use the bulkhead past the leases: these are refused earlier.
+ * What it costs: permits that lie in stripes, about half of the limit at most, are out of the reach
+ * of other processes and of calls that use the bulkhead past the leases: they are refused earlier.
  * resil_leased_bulkhead_flush gives them back. A release into a stripe wakes nobody: a resil_queue
  * on the same bulkhead isn't served, and not supported.
  *

@@ -9,7 +9,8 @@
  * Bonwick and Jonathan Adams ("Magazines and Vmem", USENIX 2001), for tokens instead of memory.
  *
  *     acquire:  own stripe has them  ->  take them there         (one compare-and-swap, own line)
- *               otherwise            ->  a batch from the limiter, what is over into the stripe
+ *               otherwise            ->  a batch from the limiter, what is over into the stripe;
+ *                             one by one when the bucket runs low
  *               limiter refuses      ->  take back from the other stripes, one after the other
  *               nothing anywhere     ->  RESIL_ELIMITED
  *

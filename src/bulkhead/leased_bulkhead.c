@@ -23,7 +23,8 @@ static void give(struct resil_bulkhead *bulkhead, uint64_t count)
     }
 }
 
-/* Takes a batch, or what there is. */
+/* Takes a batch. Of the last two one permit at a time: what is in a thread's hands, others are
+   refused. */
 static uint64_t lease(const struct resil_leased_bulkhead *leased, uint64_t word)
 {
     struct resil__contend contend = RESIL__CONTEND;
@@ -31,8 +32,8 @@ static uint64_t lease(const struct resil_leased_bulkhead *leased, uint64_t word)
     while (!resil__bulkhead_full(word)) {
         uint64_t room = (uint64_t)((int64_t)resil__bulkhead_limit(word) -
                                    (int64_t)resil__bulkhead_in_flight(word));
-        uint64_t batch = resil__max(resil__leased_bulkhead_batch(leased, word), 1);
-        uint64_t taken = resil__min(room, batch);
+        uint64_t batch = resil__leased_bulkhead_batch(leased, word);
+        uint64_t taken = batch != 0 && room >= 2 * batch ? batch : 1;
 
         if (resil__cas(&leased->bulkhead_->word_, &word, word + taken * RESIL__BULKHEAD_ONE))
             return taken;
@@ -42,7 +43,7 @@ static uint64_t lease(const struct resil_leased_bulkhead *leased, uint64_t word)
 }
 
 /* Takes half of what lies in the next stripe that has any; the own one comes last. */
-static uint64_t take_back(struct resil_leased_bulkhead *leased, const uint64_t *own)
+static uint64_t reclaim(struct resil_leased_bulkhead *leased, const uint64_t *own)
 {
     struct resil__contend contend = RESIL__CONTEND;
     uint32_t first = 0;
@@ -89,7 +90,7 @@ int resil__leased_bulkhead_acquire_slow(struct resil_leased_bulkhead *leased)
         if (have == 0) {
             permits = lease(leased, word);
             if (permits == 0)
-                permits = take_back(leased, own);
+                permits = reclaim(leased, own);
             if (permits != 0)
                 return share(own, permits);
             if (resil__bulkhead_full(resil__load_acquire(&leased->bulkhead_->word_)))

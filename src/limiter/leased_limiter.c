@@ -109,7 +109,8 @@ static uint64_t take_back(struct resil_leased_limiter *leased, uint32_t own, uin
     return hand;
 }
 
-/* The own stripe is marked, `hand` tokens of it are with us. Returns how many then are. */
+/* A batch is taken only where another one is left above what is kept: what is in a thread's hands,
+   others are refused. The own stripe is marked, `hand` tokens of it are with us. Returns how many then are. */
 static uint64_t collect(struct resil_leased_limiter *leased, const struct resil__lease_ask *ask,
                         uint64_t mine, uint64_t hand, struct resil_reservation *receipt)
 {
@@ -117,7 +118,7 @@ static uint64_t collect(struct resil_leased_limiter *leased, const struct resil_
     uint64_t lack = ask->cost - hand;
 
     if (shape.batch != 0 &&
-        ask_limiter(leased, lack + shape.batch, shape.kept, ask, receipt) == RESIL_OK)
+        ask_limiter(leased, lack + shape.batch, shape.kept + shape.batch, ask, receipt) == RESIL_OK)
         return hand + lack + shape.batch;
     if (ask_limiter(leased, lack, shape.kept, ask, receipt) == RESIL_OK)
         return ask->cost;
