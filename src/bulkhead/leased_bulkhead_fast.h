@@ -36,7 +36,7 @@ static inline bool resil__leased_bulkhead_drains(uint64_t word)
 
 static inline uint64_t *resil__leased_bulkhead_stripe(struct resil_leased_bulkhead *leased)
 {
-    return &leased->stripe_[resil__cpu_stripe() & (leased->stripes_ - 1)].free_;
+    return &leased->stripe_[resil__cpu() & (leased->stripes_ - 1)].free_;
 }
 
 int resil__leased_bulkhead_acquire_slow(struct resil_leased_bulkhead *leased);

@@ -195,7 +195,7 @@ int resil__leased_limiter_acquire_slow(struct resil_leased_limiter *leased, uint
     struct resil__lease_ask ask = {
         .cost = cost,
         .now_ns = now_ns,
-        .own = resil__cpu_stripe() & (leased->stripes_ - 1),
+        .own = resil__cpu() & (leased->stripes_ - 1),
     };
     int rc = acquire(leased, &ask, &receipt);
 
@@ -217,7 +217,7 @@ int resil_leased_limiter_acquire(struct resil_leased_limiter *leased, uint64_t c
 
 void resil__leased_limiter_put_back(struct resil_leased_limiter *leased, uint64_t cost)
 {
-    uint64_t *own = &leased->stripe_[resil__cpu_stripe() & (leased->stripes_ - 1)].word_;
+    uint64_t *own = &leased->stripe_[resil__cpu() & (leased->stripes_ - 1)].word_;
     uint64_t batch = shape_of(leased).batch;
     uint64_t word = resil__load_acquire(own);
 

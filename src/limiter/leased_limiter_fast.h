@@ -39,7 +39,7 @@ void resil__leased_limiter_put_back(struct resil_leased_limiter *leased, uint64_
     them. */
 RESIL__INLINE bool resil__leased_limiter_try(struct resil_leased_limiter *leased, uint64_t cost)
 {
-    uint64_t *own = &leased->stripe_[resil__cpu_stripe() & (leased->stripes_ - 1)].word_;
+    uint64_t *own = &leased->stripe_[resil__cpu() & (leased->stripes_ - 1)].word_;
     uint64_t word = resil__load_relaxed(own);
 
     return RESIL__LIKELY((word & RESIL__LEASE_TOKENS) >= cost) &&

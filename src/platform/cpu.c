@@ -1,10 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#define _GNU_SOURCE
 #include "platform/cpu.h"
 
-static _Thread_local char here;
+#ifdef __linux__
+#include <sched.h>
+#endif
 
-/* Thread areas lie pages apart: the product mixes their numbers into the bits on top. */
-uint32_t resil__cpu_of_thread(void)
+/* Spread over the stripes as well as addresses let it: thread areas are pages apart. */
+static uint32_t of_thread(void)
 {
-    return (uint32_t)(((uint64_t)(uintptr_t)&here >> 6) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+    static __thread char mine;
+
+    return (uint32_t)(((uint64_t)(uintptr_t)&mine * UINT64_C(0x9e3779b97f4a7c15)) >> 40);
+}
+
+RESIL__NOINLINE uint32_t resil__cpu_ask(void)
+{
+    int cpu = -1;
+
+#ifdef __linux__
+    cpu = sched_getcpu();
+#endif
+    return cpu >= 0 ? (uint32_t)cpu : of_thread();
 }

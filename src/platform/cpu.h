@@ -3,44 +3,62 @@
 #define RESIL_PLATFORM_CPU_H
 
 /*
- * Which stripe of a striped object a thread uses: the number of the processor that it runs on.
+ * On which processor the caller runs: which stripe of a striped object is his. A hint alone: he may
+ * be moved before he has used it, and two processors may share a stripe. So whatever is written by
+ * it is written atomically.
  *
- * A hint and no promise: the thread may move before it has used the number, so what lies in a
- * stripe is changed by locked operations. Two threads with one number share a line, that is all.
- *
- * The kernel keeps the number in the thread's rseq area, which the C library registers (glibc 2.35
- * and later): two loads and no call. Elsewhere, and where registration failed, a number made from
- * the thread's own address: no processor, but the same for all calls of the thread.
+ * The kernel keeps the number in the restartable-sequence area that the C library registers for
+ * each thread (glibc 2.35 on; Mathieu Desnoyers' rseq, Linux 4.18): one load. Where there is none,
+ * resil__cpu_ask.
  */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
 
-#if defined(__linux__) && defined(__GLIBC__) && (defined(__x86_64__) || defined(__aarch64__))
-#if __GLIBC_PREREQ(2, 35)
-#include <sys/rseq.h>
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 35)) &&          \
+    ((defined(__x86_64__) && defined(__LP64__)) || defined(__aarch64__))
 #define RESIL__CPU_RSEQ 1
-#endif
+#include <sys/rseq.h>
+#else
+#define RESIL__CPU_RSEQ 0
 #endif
 
-/** A number that stays the same for a thread. */
-uint32_t resil__cpu_of_thread(void);
+/** In cpu.c: asks the system (on Linux without entering the kernel), else a number of the thread's
+    own. */
+uint32_t resil__cpu_ask(void);
 
-/** The number of a stripe; the caller takes as many of its low bits as it has stripes for. */
-RESIL__INLINE uint32_t resil__cpu_stripe(void)
+/** What is in cpu_id of the rseq area; negative when nobody keeps it. */
+static inline int32_t resil__cpu_kept(void)
 {
-#ifdef RESIL__CPU_RSEQ
-    const struct rseq *area =
-        (const struct rseq *)(const void *)((const char *)__builtin_thread_pointer() +
-                                            __rseq_offset);
-    /* The kernel writes it whenever the thread runs again; with the top bit set it never will. */
-    uint32_t cpu = *(const volatile uint32_t *)&area->cpu_id;
+    int32_t cpu = -1;
 
-    if (RESIL__LIKELY(cpu <= INT32_MAX))
-        return cpu;
+#if RESIL__CPU_RSEQ
+    if (RESIL__LIKELY(__rseq_size != 0)) {
+#if defined(__x86_64__)
+        __asm__ volatile("movl %%fs:%c2(%1), %0"
+                         : "=r"(cpu)
+                         : "r"(__rseq_offset), "i"(offsetof(struct rseq, cpu_id)));
+#else
+        const char *self;
+
+        __asm__ volatile("mrs %0, tpidr_el0" : "=r"(self));
+        cpu = *(const volatile int32_t *)(const void *)(self + __rseq_offset +
+                                                        offsetof(struct rseq, cpu_id));
 #endif
-    return resil__cpu_of_thread();
+    }
+#endif
+    return cpu;
+}
+
+static inline uint32_t resil__cpu(void)
+{
+    int32_t cpu = resil__cpu_kept();
+
+    if (RESIL__LIKELY(cpu >= 0))
+        return (uint32_t)cpu;
+    return resil__cpu_ask();
 }
 
 #endif

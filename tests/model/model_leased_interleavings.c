@@ -15,7 +15,7 @@
 #define RESIL_PLATFORM_CPU_H
 static const uint32_t *stripes;
 
-static inline uint32_t resil__cpu_stripe(void)
+static inline uint32_t resil__cpu(void)
 {
     return interleave.running ? stripes[interleave.current] : 0;
 }

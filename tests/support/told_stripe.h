@@ -11,7 +11,7 @@
 
 static uint32_t told_stripe;
 
-static inline uint32_t resil__cpu_stripe(void)
+static inline uint32_t resil__cpu(void)
 {
     return told_stripe;
 }
