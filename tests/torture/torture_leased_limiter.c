@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#define _POSIX_C_SOURCE 200809L
 
 /* Threads against the promises of the leased limiter: burst and rate, neither more nor less. */
 #include "limits_rig.h"
