@@ -25,6 +25,9 @@ static struct stack counted;
 static const struct resil_env *tsc;
 static struct stack told;
 static struct stack hand;
+static struct stack lent;
+static BENCH_APART struct resil_leased_limiter lent_tokens;
+static BENCH_APART struct resil_leased_bulkhead lent_permits;
 static uint64_t tick_ns;
 
 static bool setup(struct stack *stack, uint32_t threads)
@@ -72,6 +75,22 @@ static bool setup_hand(uint32_t threads)
     return setup(&hand, threads);
 }
 
+/* The same policies in the same order; limiter and bulkhead are leased. */
+static bool setup_leased(uint32_t threads)
+{
+    struct resil_bulkhead_config bulkhead = {.limit = 1000 * (uint64_t)threads};
+    char why[120];
+
+    if (!setup(&lent, threads) ||
+        resil_bulkhead_reconfigure(&lent.bulkhead, &bulkhead) != RESIL_OK ||
+        resil_leased_limiter_init(&lent_tokens, &lent.limiter, NULL) != RESIL_OK ||
+        resil_leased_bulkhead_init(&lent_permits, &lent.bulkhead, NULL) != RESIL_OK)
+        return false;
+    lent.policies[2] = resil_leased_limiter_policy(&lent_tokens);
+    lent.policies[3] = resil_leased_bulkhead_policy(&lent_permits);
+    return resil_chain_init(&lent.chain, lent.policies, 4, why, sizeof why) == RESIL_OK;
+}
+
 __attribute__((noinline)) static enum resil_outcome succeed(void *arg,
                                                             struct resil_attempt *attempt)
 {
@@ -110,19 +129,30 @@ static void run_tsc(uint64_t iterations, uint32_t thread)
     run_clock(&counted.chain, tsc, "chain.tsc", iterations);
 }
 
-static void run_now(uint64_t iterations, uint32_t thread)
+static void run_told(const struct resil_chain *chain, const char *name, uint64_t iterations)
 {
     const struct resil_env *env = resil_env_posix();
     struct resil_request request = {.now_ns = resil_now_ns()};
     int rc = 0;
 
-    (void)thread;
     for (uint64_t i = 0; i < iterations; i++) {
-        rc |= resil_chain_run(&told.chain, env, &request, succeed, NULL, NULL);
+        rc |= resil_chain_run(chain, env, &request, succeed, NULL, NULL);
         request.now_ns += tick_ns;
     }
     if (rc != RESIL_OK)
-        bench_fail("chain.now");
+        bench_fail(name);
+}
+
+static void run_now(uint64_t iterations, uint32_t thread)
+{
+    (void)thread;
+    run_told(&told.chain, "chain.now", iterations);
+}
+
+static void run_leased(uint64_t iterations, uint32_t thread)
+{
+    (void)thread;
+    run_told(&lent.chain, "chain.leased", iterations);
 }
 
 /* One attempt; whoever refuses ends it. Returns how it ended. */
@@ -172,6 +202,7 @@ static const struct bench rows[] = {
     {.name = "chain.coarse", .setup = setup_coarse, .run = run_coarse},
     {.name = "chain.tsc", .setup = setup_tsc, .run = run_tsc},
     {.name = "chain.now", .setup = setup_told, .run = run_now},
+    {.name = "chain.leased", .setup = setup_leased, .run = run_leased},
     {.name = "chain.by_hand", .setup = setup_hand, .run = run_by_hand},
 };
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include <resil/env.h>
+#include <resil/leased_limiter.h>
 #include <resil/limiter.h>
 #include <resil/log.h>
 #include <resil/window.h>
@@ -64,6 +65,32 @@ static void run_gcra_refuse(uint64_t iterations, uint32_t thread)
     }
     if (refused != iterations)
         bench_fail("limiter.gcra_refuse");
+}
+
+static BENCH_APART struct resil_limiter behind;
+static BENCH_APART struct resil_leased_limiter leased;
+
+static bool setup_leased(uint32_t threads)
+{
+    struct resil_limiter_config config = {.tokens = 1000000000};
+
+    tick_ns = BENCH_TICK_NS * (uint64_t)threads;
+    return resil_limiter_init(&behind, &config) == RESIL_OK &&
+           resil_leased_limiter_init(&leased, &behind, NULL) == RESIL_OK;
+}
+
+static void run_leased(uint64_t iterations, uint32_t thread)
+{
+    uint64_t now_ns = resil_now_ns();
+    int rc = 0;
+
+    (void)thread;
+    for (uint64_t i = 0; i < iterations; i++) {
+        rc |= resil_leased_limiter_acquire(&leased, 1, now_ns, NULL);
+        now_ns += tick_ns;
+    }
+    if (rc != RESIL_OK)
+        bench_fail("limiter.leased");
 }
 
 static BENCH_APART struct resil_window window;
@@ -130,6 +157,7 @@ static void teardown_log(void)
 static const struct bench rows[] = {
     {.name = "limiter.gcra", .setup = setup_gcra, .run = run_gcra},
     {.name = "limiter.gcra_refuse", .setup = setup_gcra_refuse, .run = run_gcra_refuse},
+    {.name = "limiter.leased", .setup = setup_leased, .run = run_leased},
     {.name = "limiter.window", .setup = setup_window, .run = run_window},
     {.name = "limiter.log", .setup = setup_log, .run = run_log, .teardown = teardown_log},
 };

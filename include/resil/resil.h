@@ -28,6 +28,8 @@
 #include <resil/keyed.h>
 #include <resil/keyed_breaker.h>
 #include <resil/keyed_limiter.h>
+#include <resil/leased_bulkhead.h>
+#include <resil/leased_limiter.h>
 #include <resil/limiter.h>
 #include <resil/log.h>
 #include <resil/outcome.h>

@@ -65,4 +65,10 @@ uint64_t resil__mul_div(uint64_t a, uint64_t b, uint64_t divisor);
 /** ceil(a * b / divisor); UINT64_MAX when it doesn't fit or divisor is 0. */
 uint64_t resil__mul_div_up(uint64_t a, uint64_t b, uint64_t divisor);
 
+/** How many bits of a number count to n things: 0 for 1, 4 for 9 to 16. */
+static inline uint32_t resil__bits_for(uint64_t n)
+{
+    return n > 1 ? 64 - (uint32_t)__builtin_clzll(n - 1) : 0;
+}
+
 #endif

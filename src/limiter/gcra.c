@@ -71,17 +71,19 @@ static struct answer judge(const struct resil_gcra_ *gcra, uint64_t word,
 {
     struct answer answer = {.rate = resil__gcra_rate(&gcra->slot_[word & 1])};
     uint64_t cost = ask->cost != 0 ? ask->cost : 1;
+    uint64_t room;
 
     answer.reach_ns = resil__load_acquire(&gcra->reach_ns_);
-    if (cost > answer.rate.cost_max) {
+    if (cost > resil__sub_sat(answer.rate.cost_max, ask->kept)) {
         answer.rc = RESIL_ECOST;
         answer.wait_ns = RESIL_NEVER;
         return answer;
     }
     answer.price = cost * answer.rate.interval;
     answer.ahead = resil__gcra_ahead(word, &answer.rate, answer.reach_ns, ask->now_ns);
-    answer.wait_ns = resil__gcra_ns(
-        resil__gcra_wait(&answer.rate, ask->paced, answer.ahead, answer.price), answer.rate.shift);
+    room = answer.price + ask->kept * answer.rate.interval;
+    answer.wait_ns = resil__gcra_ns(resil__gcra_wait(&answer.rate, ask->paced, answer.ahead, room),
+                                    answer.rate.shift);
     if (answer.wait_ns > resil__min(ask->wait_ns_max, RESIL__REACH_NS_MAX))
         answer.rc = RESIL_ELIMITED;
     return answer;

@@ -15,6 +15,7 @@ struct resil__gcra_ask {
     uint64_t cost; /* 0 = 1 */
     uint64_t now_ns;
     uint64_t wait_ns_max;
+    uint64_t kept; /* tokens that must be left behind; the limiter's alone */
     bool paced;
 };
 

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Why the limit holds. A stripe stands for its tokens and for those in the hands of who has marked
+ * it. Only the marker adds tokens from the limiter, to a stripe that was empty by then, and puts at
+ * most a batch into it; whoever takes back from another stripe moves tokens and makes none, and
+ * marks its own stripe too, or uses them at once. So all stripes together never stand for more than
+ * batch * stripes tokens per process, and that is what every lease and every direct question leaves
+ * in the bucket. Tokens that a call uses at once never lie in a stripe.
+ *
+ * Why nothing survives a drain. It drains the limiter first and then swaps every stripe for an
+ * empty one of the next generation. A filler has read its generation before it asked the limiter.
+ * If it asked after the drain, it was refused; if before, its swap that puts the rest into the
+ * stripe comes before the drain's, which sweeps it up, or finds another generation and the tokens
+ * are forfeited. Tokens that are moved go only between stripes of one generation.
+ */
+#include "limiter/leased_limiter_fast.h"
+
+#include "base/contend.h"
+#include "base/math.h"
+#include "limiter/gcra.h"
+
+/* What the limiter's burst allows at this moment. */
+struct shape {
+    uint64_t batch; /* 0 = off */
+    uint64_t kept;
+};
+
+static struct shape shape_of(const struct resil_leased_limiter *leased)
+{
+    const struct resil_gcra_ *gcra = &leased->limiter_->gcra_;
+    uint64_t slot = resil__load_acquire(&gcra->word_) & 1;
+    uint64_t burst = resil__load_acquire(&gcra->slot_[slot].cost_max_);
+    uint64_t batch = resil__min(burst >> leased->share_bits_, leased->batch_max_);
+
+    if (batch < 2)
+        return (struct shape){0, 0};
+    return (struct shape){batch, batch << (leased->share_bits_ - 2)};
+}
+
+static uint64_t tokens_of(uint64_t word)
+{
+    return word & RESIL__LEASE_TOKENS;
+}
+
+static bool same_generation(uint64_t one, uint64_t other)
+{
+    return ((one ^ other) & ~(RESIL__LEASE_NEXT - 1)) == 0;
+}
+
+/* Asks the limiter for so many tokens above those that are kept. */
+static int ask_limiter(struct resil_leased_limiter *leased, uint64_t cost, uint64_t kept,
+                       const struct resil__lease_ask *ask, struct resil_reservation *receipt)
+{
+    return resil__gcra_take(
+        &leased->limiter_->gcra_,
+        &(struct resil__gcra_ask){.cost = cost, .now_ns = ask->now_ns, .kept = kept}, receipt);
+}
+
+/* Takes tokens that were leased to another: up to `most`, none if there aren't `least`. */
+static uint64_t take_from(uint64_t *stripe, uint64_t least, uint64_t most)
+{
+    struct resil__contend contend = RESIL__CONTEND;
+    uint64_t word = resil__load_acquire(stripe);
+
+    while (tokens_of(word) >= least && tokens_of(word) != 0) {
+        uint64_t taken = resil__min(tokens_of(word), most);
+
+        if (resil__cas(stripe, &word, word - taken))
+            return taken;
+        resil__contend(&contend);
+    }
+    return 0;
+}
+
+/* For who has no stripe to collect in: all from the limiter, or all from one stripe. */
+static int acquire_whole(struct resil_leased_limiter *leased, const struct resil__lease_ask *ask,
+                         const struct shape *shape, struct resil_reservation *receipt)
+{
+    int rc = ask_limiter(leased, ask->cost, shape->kept, ask, receipt);
+
+    if (rc != RESIL_ELIMITED)
+        return rc;
+    for (uint32_t i = 0; i < leased->stripes_; i++)
+        if (take_from(&leased->stripe_[i].word_, ask->cost, ask->cost) != 0) {
+            receipt->word_ = 0;
+            return RESIL_OK;
+        }
+    return RESIL_ELIMITED;
+}
+
+/* Takes back from the others until `missing` are there; of a stripe that has more, half at most, so
+   that the next call needs no search. Returns how many. */
+static uint64_t take_back(struct resil_leased_limiter *leased, uint32_t own, uint64_t mine,
+                          uint64_t missing)
+{
+    uint64_t hand = 0;
+
+    for (uint32_t i = 1; i < leased->stripes_ && hand < missing; i++) {
+        uint64_t *stripe = &leased->stripe_[(own + i) & (leased->stripes_ - 1)].word_;
+        uint64_t word = resil__load_relaxed(stripe);
+        uint64_t lack = missing - hand;
+
+        if (same_generation(word, mine))
+            hand += take_from(stripe, 1, resil__max(lack, tokens_of(word) / 2));
+        else if (hand == 0)
+            hand += take_from(stripe, lack, lack);
+    }
+    return hand;
+}
+
+/* A batch is taken only where another one is left above what is kept: what is in a thread's hands,
+   others are refused. The own stripe is marked, `hand` tokens of it are with us. Returns how many then are. */
+static uint64_t collect(struct resil_leased_limiter *leased, const struct resil__lease_ask *ask,
+                        uint64_t mine, uint64_t hand, struct resil_reservation *receipt)
+{
+    struct shape shape = shape_of(leased);
+    uint64_t lack = ask->cost - hand;
+
+    if (shape.batch != 0 &&
+        ask_limiter(leased, lack + shape.batch, shape.kept + shape.batch, ask, receipt) == RESIL_OK)
+        return hand + lack + shape.batch;
+    if (ask_limiter(leased, lack, shape.kept, ask, receipt) == RESIL_OK)
+        return ask->cost;
+    hand += take_back(leased, ask->own, mine, lack);
+    if (hand < ask->cost &&
+        ask_limiter(leased, ask->cost - hand, shape.kept, ask, receipt) == RESIL_OK)
+        return ask->cost;
+    return hand;
+}
+
+/* Takes the mark off and leaves the rest, if there was no drain. */
+static void fill(uint64_t *own, uint64_t marked, uint64_t rest)
+{
+    (void)resil__cas(own, &marked, (marked & ~RESIL__LEASE_FILLING) + rest);
+}
+
+/* Without a write: can a collection succeed? */
+static int look_around(const struct resil_leased_limiter *leased,
+                       const struct resil__lease_ask *ask, uint64_t have, const struct shape *shape,
+                       uint64_t *retry_at_ns)
+{
+    int rc =
+        resil__gcra_peek(&leased->limiter_->gcra_,
+                         &(struct resil__gcra_ask){
+                             .cost = ask->cost - have, .now_ns = ask->now_ns, .kept = shape->kept},
+                         retry_at_ns);
+
+    for (uint32_t i = 1; i < leased->stripes_ && rc == RESIL_ELIMITED; i++)
+        if (tokens_of(resil__load_relaxed(
+                &leased->stripe_[(ask->own + i) & (leased->stripes_ - 1)].word_)) != 0)
+            rc = RESIL_OK;
+    return rc;
+}
+
+static int acquire(struct resil_leased_limiter *leased, const struct resil__lease_ask *ask,
+                   struct resil_reservation *receipt)
+{
+    struct resil__contend contend = RESIL__CONTEND;
+    uint64_t *own = &leased->stripe_[ask->own].word_;
+    uint64_t word = resil__load_acquire(own);
+    uint64_t marked;
+    uint64_t hand;
+
+    for (;;) {
+        struct shape shape = shape_of(leased);
+        int rc;
+
+        if (tokens_of(word) >= ask->cost) {
+            if (resil__cas(own, &word, word - ask->cost))
+                return RESIL_OK;
+            resil__contend(&contend);
+            continue;
+        }
+        if ((word & RESIL__LEASE_FILLING) != 0 || ask->cost > shape.batch)
+            return acquire_whole(leased, ask, &shape, receipt);
+        rc = look_around(leased, ask, tokens_of(word), &shape, &receipt->at_ns);
+        if (rc != RESIL_OK)
+            return rc;
+        marked = (word & ~RESIL__LEASE_TOKENS) | RESIL__LEASE_FILLING;
+        if (resil__cas(own, &word, marked))
+            break;
+        resil__contend(&contend);
+    }
+    hand = collect(leased, ask, marked, tokens_of(word), receipt);
+    receipt->word_ = 0;
+    fill(own, marked, hand < ask->cost ? hand : hand - ask->cost);
+    return hand < ask->cost ? RESIL_ELIMITED : RESIL_OK;
+}
+
+int resil__leased_limiter_acquire_slow(struct resil_leased_limiter *leased, uint64_t cost,
+                                       uint64_t now_ns, uint64_t *word, uint64_t *retry_at_ns)
+{
+    struct resil_reservation receipt = {0};
+    struct resil__lease_ask ask = {
+        .cost = cost,
+        .now_ns = now_ns,
+        .own = resil__cpu() & (leased->stripes_ - 1),
+    };
+    int rc = acquire(leased, &ask, &receipt);
+
+    if (word != NULL)
+        *word = receipt.word_;
+    if (rc == RESIL_ELIMITED && retry_at_ns != NULL)
+        *retry_at_ns = receipt.at_ns;
+    return rc;
+}
+
+int resil_leased_limiter_acquire(struct resil_leased_limiter *leased, uint64_t cost,
+                                 uint64_t now_ns, uint64_t *retry_at_ns)
+{
+    cost += cost == 0;
+    if (RESIL__LIKELY(resil__leased_limiter_try(leased, cost)))
+        return RESIL_OK;
+    return resil__leased_limiter_acquire_slow(leased, cost, now_ns, NULL, retry_at_ns);
+}
+
+void resil__leased_limiter_put_back(struct resil_leased_limiter *leased, uint64_t cost)
+{
+    uint64_t *own = &leased->stripe_[resil__cpu() & (leased->stripes_ - 1)].word_;
+    uint64_t batch = shape_of(leased).batch;
+    uint64_t word = resil__load_acquire(own);
+
+    while ((word & RESIL__LEASE_FILLING) == 0 && tokens_of(word) + cost <= batch)
+        if (resil__cas(own, &word, word + cost))
+            return;
+}
+
+void resil_leased_limiter_drain(struct resil_leased_limiter *leased, uint64_t for_ns,
+                                uint64_t now_ns)
+{
+    resil_limiter_drain(leased->limiter_, for_ns, now_ns);
+    for (uint32_t i = 0; i < leased->stripes_; i++) {
+        struct resil__contend contend = RESIL__CONTEND;
+        uint64_t *stripe = &leased->stripe_[i].word_;
+        uint64_t word = resil__load_acquire(stripe);
+
+        while (!resil__cas(stripe, &word, (word & ~(RESIL__LEASE_NEXT - 1)) + RESIL__LEASE_NEXT))
+            resil__contend(&contend);
+    }
+}
+
+int resil_leased_limiter_snapshot(const struct resil_leased_limiter *leased, uint64_t now_ns,
+                                  struct resil_leased_limiter_snapshot *snapshot)
+{
+    struct resil_limiter_snapshot limiter;
+    struct shape shape;
+    uint64_t lying = 0;
+
+    if (leased == NULL || snapshot == NULL || leased->limiter_ == NULL)
+        return RESIL_EINVAL;
+    shape = shape_of(leased);
+    for (uint32_t i = 0; i < leased->stripes_; i++)
+        lying += tokens_of(resil__load_acquire(&leased->stripe_[i].word_));
+    resil_limiter_snapshot(leased->limiter_, now_ns, &limiter);
+    *snapshot = (struct resil_leased_limiter_snapshot){
+        .batch = shape.batch,
+        .kept = shape.kept,
+        .leased = lying,
+        .available = resil__sub_sat(limiter.available, shape.kept) + lying,
+    };
+    return RESIL_OK;
+}

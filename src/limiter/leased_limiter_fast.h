@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef RESIL_LIMITER_LEASED_LIMITER_FAST_H
+#define RESIL_LIMITER_LEASED_LIMITER_FAST_H
+
+/*
+ * The hot half of the leased limiter, shared by the public function and the policy.
+ *
+ * The word of a stripe: a generation that grows with each drain, a mark that somebody is about to
+ * fill it, and the tokens in it. With the mark there are none: what the filler has in its hands
+ * belongs to this stripe, so that a stripe never stands for more than a batch.
+ */
+
+#include <resil/leased_limiter.h>
+
+#include "base/atomic.h"
+#include "base/compiler.h"
+#include "platform/cpu.h"
+
+#define RESIL__LEASE_TOKENS  UINT64_C(0x7fffffff)
+#define RESIL__LEASE_FILLING UINT64_C(0x80000000)
+#define RESIL__LEASE_NEXT    UINT64_C(0x100000000) /* one generation */
+
+/** A question to the leases. cost isn't 0. */
+struct resil__lease_ask {
+    uint64_t cost;
+    uint64_t now_ns;
+    uint32_t own; /* the stripe of the caller */
+};
+
+/** What acquire does when the own stripe can't serve. word receives the limiter's state if it gave
+    the tokens itself, else 0; retry_at_ns is set with RESIL_ELIMITED alone and may be NULL. */
+int resil__leased_limiter_acquire_slow(struct resil_leased_limiter *leased, uint64_t cost,
+                                       uint64_t now_ns, uint64_t *word, uint64_t *retry_at_ns);
+
+/** Puts unused tokens into the caller's stripe if there is room. */
+void resil__leased_limiter_put_back(struct resil_leased_limiter *leased, uint64_t cost);
+
+/** Takes from the own stripe. A full generation and a mark stay as they are: no borrow reaches
+    them. */
+RESIL__INLINE bool resil__leased_limiter_try(struct resil_leased_limiter *leased, uint64_t cost)
+{
+    uint64_t *own = &leased->stripe_[resil__cpu() & (leased->stripes_ - 1)].word_;
+    uint64_t word = resil__load_relaxed(own);
+
+    return RESIL__LIKELY((word & RESIL__LEASE_TOKENS) >= cost) &&
+           RESIL__LIKELY(resil__cas(own, &word, word - cost));
+}
+
+#endif
