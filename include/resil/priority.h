@@ -18,7 +18,8 @@
  *     all panic : load(i) = 100 * total(i) / total of all; the rest to the first with endpoints
  *
  * Panic is the admission that health checks may be what is broken: it spreads the calls instead of
- * burying the last healthy endpoint. With it off, or with fail_on_panic, calls fail instead.
+ * burying the last healthy endpoint. With it off, or with fail_on_panic, calls go to levels that
+ * don't panic, and fail where there is none.
  *
  * Failback. A level that gets better takes its load back once it has been better for failback_ns,
  * with the least health that it had meanwhile; getting worse counts at once. It never waits while
@@ -30,15 +31,17 @@
  *     min(1, overprovision_pct / 100 * usable / total)
  *
  * Zones. Calls stay in the caller's zone as long as its share of the endpoints is no smaller than
- * its share of the callers; else only the part stays that it can carry, and the rest goes to other
- * zones by the capacity that they have to spare. So local traffic never overloads a small zone.
+ * its share of the callers; else only the part stays that it can carry, and the rest is spread over
+ * the endpoints of all other zones by weight. So local traffic never overloads a small zone.
+ *
+ *     share(own) = min(1, (weight(own) / weight of all) / share of the callers)     of the healthy
  *
  * Sources: Envoy's priority levels, panic threshold and zone aware routing, whose arithmetic this
  * is, without degraded hosts; brpc's cluster recovery policy, which needs the number of endpoints
  * configured. Ours differs in this: with panic off and no health above 0 % the load goes to the
  * first level with a healthy endpoint, else to the first with any, where Envoy names level 0 even
- * if that is empty; failback can wait; the callers in other zones aren't known here, they are taken
- * to be spread evenly.
+ * if that is empty; failback can wait; what doesn't stay in a zone goes to the others by weight, not
+ * by the capacity that they have to spare, for how many callers they have isn't known here.
  */
 
 #include <resil/common.h>

@@ -65,6 +65,7 @@ struct resil__host {
 
     /* the writers' */
     uint64_t back_ns;  /* ejected until then */
+    uint64_t away_ns;  /* the length of that ejection */
     uint64_t fresh_ns; /* slow start began; RESIL_NEVER = no slow start */
     uint64_t reports;  /* what the sweeps have collected */
     uint64_t failures;

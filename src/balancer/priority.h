@@ -80,11 +80,4 @@ uint32_t resil__recovery(const struct resil__priority_rules *rules, struct resil
     is 0. */
 uint32_t resil__zone_local_share(uint64_t local, uint64_t total, uint64_t callers_bp);
 
-/** The shares of the zones of one level, in 1/10000, which sum up to 10000. weights: what is
-    healthy in each zone; local: the index of the caller's zone; hosts: healthy endpoints in all of
-    them. false: zones have no say (too few endpoints, nobody local, only one zone has endpoints, or
-    a level that panics: don't ask), and shares is untouched. */
-bool resil__zone_shares(const struct resil__priority_rules *rules, const uint64_t *weights,
-                        size_t zones, size_t local, uint64_t hosts, uint32_t *shares);
-
 #endif

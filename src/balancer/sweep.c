@@ -21,6 +21,7 @@ static void eject(struct resil__balancer *lb, struct resil__host *host, uint8_t 
     host->ejected = true;
     host->reason = reason;
     host->back_ns = resil__add_sat(now_ns, length_ns);
+    host->away_ns = length_ns;
     resil__store_relaxed(&host->load.streak_, 0);
     resil__lb_event(lb, RESIL_BALANCER_EJECTED, host, reason, length_ns, now_ns);
 }
@@ -120,10 +121,11 @@ bool resil__sweep_returns(struct resil__balancer *lb, uint64_t now_ns)
     for (uint32_t i = 0; i < lb->list->count; i++) {
         struct resil__host *host = lb->list->entries[i].host;
 
-        /* A deadline further ahead than the longest ejection comes of a clock that was set back. */
-        if (!host->ejected ||
-            (now_ns < host->back_ns &&
-             host->back_ns - now_ns <= resil__mul_sat(lb->outlier.eject_max_ns, 2)))
+        if (!host->ejected)
+            continue;
+        /* After a clock was set back: never longer than an ejection from now. */
+        host->back_ns = resil__min(host->back_ns, resil__add_sat(now_ns, host->away_ns));
+        if (now_ns < host->back_ns)
             continue;
         host->ejected = false;
         resil__host_returns(lb, host, now_ns);

@@ -376,101 +376,6 @@ static void zone_keeps_what_it_can_carry(void **state)
     assert_int_equal(resil__zone_local_share(0, 0, 5000), 0);
 }
 
-static void zone_sends_the_rest_where_there_is_room(void **state)
-{
-    const uint64_t weights[] = {2, 5, 3};
-    const uint64_t even[] = {3, 3, 3};
-    uint32_t shares[3];
-
-    (void)state;
-    use(NULL);
-    /* a third of the callers have a fifth: 2000 / 3333 stays; only zone 1 has more than a third */
-    assert_true(resil__zone_shares(&rules, weights, 3, 0, 10, shares));
-    assert_int_equal(shares[0], 6000);
-    assert_int_equal(shares[1], 4000);
-    assert_int_equal(shares[2], 0);
-    assert_true(resil__zone_shares(&rules, weights, 3, 1, 10, shares));
-    assert_int_equal(shares[0], 0);
-    assert_int_equal(shares[1], 10000);
-    assert_true(resil__zone_shares(&rules, even, 3, 2, 9, shares));
-    assert_int_equal(shares[2], 10000);
-    /* all callers are here: 20 % stays, the rest by all that the others have */
-    use(&(struct resil_priority_config){.zone_callers_pct = 100});
-    assert_true(resil__zone_shares(&rules, weights, 3, 0, 10, shares));
-    assert_int_equal(shares[0], 2000);
-    assert_int_equal(shares[1], 5000);
-    assert_int_equal(shares[2], 3000);
-    /* half of them, so a quarter in each other zone */
-    use(&(struct resil_priority_config){.zone_callers_pct = 50});
-    assert_true(resil__zone_shares(&rules, weights, 3, 0, 10, shares));
-    assert_int_equal(shares[0], 4000);
-    assert_int_equal(shares[1], 5000);
-    assert_int_equal(shares[2], 1000);
-}
-
-static void zone_has_no_say_where_it_would_mislead(void **state)
-{
-    const uint64_t weights[] = {2, 4, 0};
-    const uint64_t alone[] = {6, 0, 0};
-    uint32_t shares[3] = {7, 7, 7};
-
-    (void)state;
-    use(NULL);
-    assert_false(resil__zone_shares(&rules, weights, 3, 0, 5, shares)); /* hosts_min */
-    assert_false(resil__zone_shares(&rules, weights, 3, 2, 6, shares)); /* nobody local */
-    assert_false(resil__zone_shares(&rules, weights, 3, 3, 6, shares)); /* zone unknown */
-    assert_false(resil__zone_shares(&rules, alone, 3, 0, 6, shares));
-    assert_false(resil__zone_shares(&rules, alone, 0, 0, 6, shares));
-    assert_int_equal(shares[0], 7);
-    assert_true(resil__zone_shares(&rules, weights, 3, 0, 6, shares));
-    use(&(struct resil_priority_config){.zone_hosts_min = RESIL_OFF});
-    assert_true(resil__zone_shares(&rules, weights, 3, 0, 2, shares));
-    /* a zone without endpoints isn't one: half of the callers, a third of the endpoints */
-    assert_int_equal(shares[0], 6666);
-    assert_int_equal(shares[2], 0);
-}
-
-/* Shares sum up, nobody empty gets any, and if all zones do the same with the callers spread
-   evenly, no zone gets more than its endpoints can carry. */
-static void zones_together_overload_nobody(void **state)
-{
-    uint64_t seed = test_seed(33);
-
-    (void)state;
-    use(&(struct resil_priority_config){.zone_hosts_min = 1});
-    for (int round = 0; round < 50000; round++) {
-        uint64_t weights[5], total = 0, filled = 0;
-        uint64_t arrives[5] = {0};
-        size_t zones = 2 + test_below(&seed, 4);
-
-        for (size_t i = 0; i < zones; i++) {
-            weights[i] = test_below(&seed, 5) ? 1 + test_below(&seed, 50) : 0;
-            total += weights[i];
-            filled += weights[i] > 0;
-        }
-        for (size_t local = 0; local < zones; local++) {
-            uint32_t shares[5];
-            uint64_t sum = 0;
-
-            if (!resil__zone_shares(&rules, weights, zones, local, total, shares))
-                continue;
-            for (size_t i = 0; i < zones; i++) {
-                sum += shares[i];
-                arrives[i] += shares[i];
-                assert_true(weights[i] > 0 || shares[i] == 0);
-            }
-            assert_int_equal(sum, 10000);
-        }
-        if (filled > 1)
-            for (size_t i = 0; i < zones; i++) {
-                uint64_t fair = weights[i] * 10000 / total;
-
-                /* rounding: a caller's share and a zone's are whole ten-thousandths */
-                assert_true(arrives[i] / filled <= fair + 10);
-            }
-    }
-}
-
 static void priority_config_names_the_field(void **state)
 {
     const struct {
@@ -519,9 +424,6 @@ int main(void)
         cmocka_unit_test(recovery_ends_when_the_number_is_steady),
         cmocka_unit_test(recovery_can_be_off),
         cmocka_unit_test(zone_keeps_what_it_can_carry),
-        cmocka_unit_test(zone_sends_the_rest_where_there_is_room),
-        cmocka_unit_test(zone_has_no_say_where_it_would_mislead),
-        cmocka_unit_test(zones_together_overload_nobody),
         cmocka_unit_test(priority_config_names_the_field),
     };
 
