@@ -5,7 +5,6 @@
  * how to read it.
  */
 #define _GNU_SOURCE
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,10 +14,9 @@
 
 #include "bench_groups.h"
 #include "measure.h"
+#include "options.h"
 
-#define BASELINE   "limit.xadd"
-#define SERIES_MAX 128
-#define COUNT_MAX  UINT64_C(1000000000)
+#define BASELINE "limit.xadd"
 
 #define DECLARE(name) extern const struct bench_group bench_group_##name;
 BENCH_GROUPS(DECLARE)
@@ -29,80 +27,6 @@ static const struct bench_group *const groups[] = {
     BENCH_GROUPS(POINT)
 #undef POINT
 };
-
-struct options {
-    const char *filter;
-    uint64_t ms;
-    uint64_t count; /* 0 = measure */
-    uint32_t threads;
-    bool json;
-};
-
-static const char usage[] =
-    "usage: resil-bench [--json] [--threads N] [--filter PREFIX[,PREFIX...]] [--ms M]\n"
-    "       resil-bench --count N --filter NAME[,NAME...]\n"
-    "  --json     one JSON object a line instead of a table\n"
-    "  --threads  so many threads on the same object, one a processor (default 1)\n"
-    "  --filter   only benchmarks whose name starts with one of these\n"
-    "  --ms       milliseconds of one repetition (default 10)\n"
-    "  --count    measure nothing, do these operations so many times: for callgrind\n";
-
-static bool read_number(const char *text, uint64_t high, uint64_t *number)
-{
-    char *end;
-
-    if (*text < '0' || *text > '9')
-        return false;
-    *number = strtoull(text, &end, 10);
-    return *end == '\0' && *number >= 1 && *number <= high;
-}
-
-/* Returns 0 to go on, or the exit status + 1. */
-static int read_options(int argc, char **argv, struct options *options)
-{
-    static const struct option known[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"threads", required_argument, NULL, 't'},
-        {"filter", required_argument, NULL, 'f'},
-        {"ms", required_argument, NULL, 'm'},
-        {"count", required_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    uint32_t threads_max = measure_threads_max();
-    uint64_t number;
-    int key;
-
-    while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        if (key == 'j') {
-            options->json = true;
-        } else if (key == 'f') {
-            options->filter = optarg;
-        } else if (key == 't' && read_number(optarg, threads_max, &number)) {
-            options->threads = (uint32_t)number;
-        } else if (key == 'm' && read_number(optarg, 10000, &number)) {
-            options->ms = number;
-        } else if (key == 'c' && read_number(optarg, COUNT_MAX, &number)) {
-            options->count = number;
-        } else if (key == 'h') {
-            (void)fputs(usage, stdout);
-            return 1;
-        } else {
-            if (key == 't' || key == 'm' || key == 'c')
-                (void)fprintf(stderr, "resil-bench: %s: must be 1 to %" PRIu64 "\n", optarg,
-                              key == 't'   ? (uint64_t)threads_max
-                              : key == 'm' ? UINT64_C(10000)
-                                           : COUNT_MAX);
-            (void)fputs(usage, stderr);
-            return 3;
-        }
-    }
-    if (optind < argc || (options->count != 0 && options->filter == NULL)) {
-        (void)fputs(usage, stderr);
-        return 3;
-    }
-    return 0;
-}
 
 /* True when name starts with one of the prefixes, or is one; *used gets a bit for the prefix. */
 static bool matches(const char *name, const char *filter, bool whole, uint64_t *used)
@@ -133,7 +57,7 @@ static size_t choose(const struct options *options, struct measure_series *serie
     size_t count = 0;
 
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
-        for (size_t i = 0; i < groups[g]->count && count < SERIES_MAX; i++) {
+        for (size_t i = 0; i < groups[g]->count; i++) {
             const struct bench *bench = &groups[g]->rows[i];
             bool wanted = matches(bench->name, options->filter, options->count != 0, &used);
             bool baseline =
@@ -158,35 +82,53 @@ static double median(const struct measure_series *one)
     return one->ns[one->kept / 2];
 }
 
-static void print_json(const struct measure_series *one, uint32_t threads)
+/* ns per operation; 1000 is the slowest batch. */
+static double percentile(const struct measure_series *one, uint32_t per_mille)
+{
+    return (double)spread_percentile(&one->spread, per_mille) / (double)one->batch;
+}
+
+static void print_json(const struct measure_series *one, const struct measure_plan *plan)
 {
     (void)printf("{\"bench\": \"%s\", \"threads\": %" PRIu32
-                 ", \"min_ns\": %.3f, \"median_ns\": %.3f}\n",
-                 one->bench->name, threads, one->ns[0], median(one));
+                 ", \"min_ns\": %.3f, \"median_ns\": %.3f",
+                 one->bench->name, plan->threads, one->ns[0], median(one));
+    if (plan->percentiles)
+        (void)printf(", \"batch\": %" PRIu64 ", \"p50_ns\": %.3f, \"p99_ns\": %.3f"
+                     ", \"p999_ns\": %.3f, \"max_ns\": %.3f",
+                     one->batch, percentile(one, 500), percentile(one, 990), percentile(one, 999),
+                     percentile(one, 1000));
+    (void)printf("}\n");
 }
 
 static void print_table(const struct measure_series *series, size_t count,
-                        const struct options *options)
+                        const struct measure_plan *plan)
 {
     double xadd_ns = 0;
 
     for (size_t i = 0; i < count; i++)
-        if (strcmp(series[i].bench->name, BASELINE) == 0 && series[i].kept == MEASURE_REPETITIONS)
+        if (strcmp(series[i].bench->name, BASELINE) == 0 && series[i].kept == plan->repetitions)
             xadd_ns = series[i].ns[0];
-    (void)printf("resil %s, ns per operation and thread, %d repetitions of %" PRIu64 " ms\n\n",
-                 resil_version(), MEASURE_REPETITIONS, options->ms);
-    (void)printf("%-24s %7s %10s %10s %10s\n", "bench", "threads", "min", "median", "x xadd");
+    (void)printf("%-32s %7s %10s %10s %10s", "bench", "threads", "min", "median", "x xadd");
+    if (plan->percentiles)
+        (void)printf(" %7s %10s %10s %10s %10s", "batch", "p50", "p99", "p99.9", "max");
+    (void)printf("\n");
     for (size_t i = 0; i < count; i++) {
         const struct measure_series *one = &series[i];
 
-        if (one->kept < MEASURE_REPETITIONS)
+        if (one->kept < plan->repetitions)
             continue;
-        (void)printf("%-24s %7" PRIu32 " %10.2f %10.2f", one->bench->name, options->threads,
+        (void)printf("%-32s %7" PRIu32 " %10.2f %10.2f", one->bench->name, plan->threads,
                      one->ns[0], median(one));
         if (xadd_ns > 0)
             (void)printf(" %10.2f", one->ns[0] / xadd_ns);
+        if (plan->percentiles)
+            (void)printf(" %7" PRIu64 " %10.2f %10.2f %10.2f %10.2f", one->batch,
+                         percentile(one, 500), percentile(one, 990), percentile(one, 999),
+                         percentile(one, 1000));
         (void)printf("%s\n", one->baseline ? "   (for the ratios)" : "");
     }
+    (void)printf("\n");
 }
 
 /* Each operation so often, by this thread alone. */
@@ -206,34 +148,70 @@ static int only_do(const struct measure_series *series, size_t count, uint64_t t
     return 0;
 }
 
+/* Measures with so many threads, and says it. Returns false when a bench found no quiet moment. */
+static bool measure(struct measure_series *series, size_t count, const struct measure_plan *plan,
+                    bool json)
+{
+    bool complete = true;
+
+    if (!measure_all(series, count, plan))
+        return false;
+    if (!json)
+        print_table(series, count, plan);
+    for (size_t i = 0; i < count; i++) {
+        if (series[i].kept < plan->repetitions) {
+            (void)fprintf(stderr,
+                          "resil-bench: %s: only %" PRIu32 " of %" PRIu32 " repetitions had all "
+                          "%" PRIu32 " threads running at once; left out\n",
+                          series[i].bench->name, series[i].kept, plan->repetitions, plan->threads);
+            complete = false;
+        } else if (json) {
+            print_json(&series[i], plan);
+        }
+    }
+    (void)fflush(stdout);
+    return complete;
+}
+
 int main(int argc, char **argv)
 {
-    static struct measure_series series[SERIES_MAX];
-    struct options options = {.ms = 10, .threads = 1};
-    int stop = read_options(argc, argv, &options);
-    size_t count = stop == 0 ? choose(&options, series) : 0;
+    struct options options;
+    int stop = options_read(argc, argv, measure_threads_max(), &options);
+    struct measure_series *series;
+    size_t count = 0;
     int status = 0;
 
     if (stop != 0)
         return stop - 1;
-    if (count == 0)
-        return 2;
-    if (options.count != 0)
-        return only_do(series, count, options.count);
-    if (!measure_all(series, count, options.threads, options.ms * UINT64_C(1000000)))
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
+        count += groups[g]->count;
+    series = calloc(count, sizeof *series);
+    if (series == NULL)
         return 1;
-    if (!options.json)
-        print_table(series, count, &options);
-    for (size_t i = 0; i < count; i++) {
-        if (series[i].kept < MEASURE_REPETITIONS) {
-            (void)fprintf(stderr,
-                          "resil-bench: %s: only %" PRIu32 " of %d repetitions had all threads "
-                          "running at once; left out\n",
-                          series[i].bench->name, series[i].kept, MEASURE_REPETITIONS);
-            status = 1;
-        } else if (options.json) {
-            print_json(&series[i], options.threads);
+    count = choose(&options, series);
+    if (count == 0) {
+        status = 2;
+    } else if (options.list) {
+        for (size_t i = 0; i < count; i++)
+            if (!series[i].baseline)
+                (void)puts(series[i].bench->name);
+    } else if (options.count != 0) {
+        status = only_do(series, count, options.count);
+    } else {
+        if (!options.json)
+            (void)printf("resil %s, ns per operation and thread, %" PRIu64
+                         " repetitions of %" PRIu64 " ms\n\n",
+                         resil_version(), options.repetitions, options.ms);
+        for (uint32_t i = 0; i < options.sweep_length; i++) {
+            const struct measure_plan plan = {.threads = options.sweep[i],
+                                              .repetitions = (uint32_t)options.repetitions,
+                                              .rep_ns = options.ms * UINT64_C(1000000),
+                                              .percentiles = options.percentiles};
+
+            if (!measure(series, count, &plan, options.json))
+                status = 1;
         }
     }
+    free(series);
     return status;
 }

@@ -20,11 +20,15 @@
 
 #define THREADS_MAX 256
 
+static struct spread spreads[THREADS_MAX];
+
 struct worker {
     pthread_t id;
     const struct bench *bench;
     ck_barrier_centralized_t *barrier;
     uint64_t iterations;
+    uint64_t batch;        /* 0 = all at once */
+    struct spread *spread; /* of its batches */
     uint32_t number;
     uint32_t threads;
     int cpu;
@@ -68,6 +72,21 @@ uint32_t measure_threads_max(void)
     return count;
 }
 
+/* The same number of operations in batches, each timed. */
+static void run_batches(const struct worker *self)
+{
+    uint64_t before_ns = clock_ns();
+
+    for (uint64_t done = 0; done < self->iterations; done += self->batch) {
+        uint64_t after_ns;
+
+        self->bench->run(self->batch, self->number);
+        after_ns = clock_ns();
+        spread_add(self->spread, after_ns - before_ns);
+        before_ns = after_ns;
+    }
+}
+
 static void *work(void *arg)
 {
     struct worker *self = arg;
@@ -81,14 +100,17 @@ static void *work(void *arg)
 
     ck_barrier_centralized(self->barrier, &state, self->threads);
     self->start_ns = clock_ns();
-    self->bench->run(self->iterations, self->number);
+    if (self->batch == 0)
+        self->bench->run(self->iterations, self->number);
+    else
+        run_batches(self);
     self->end_ns = clock_ns();
     return NULL;
 }
 
-/* Runs one repetition. Returns ns per operation and thread; *overlap_pct says how far the threads
-   ran at once. */
-static double repeat(const struct bench *bench, uint64_t iterations, uint32_t threads,
+/* Runs one repetition, of batches when batch isn't 0: their durations are left in spreads. Returns
+   ns per operation and thread; *overlap_pct says how far the threads ran at once. */
+static double repeat(const struct measure_series *series, uint64_t batch, uint32_t threads,
                      double *overlap_pct)
 {
     static struct worker workers[THREADS_MAX];
@@ -97,9 +119,11 @@ static double repeat(const struct bench *bench, uint64_t iterations, uint32_t th
     double sum = 0;
 
     for (uint32_t i = 0; i < threads; i++) {
-        workers[i] = (struct worker){.bench = bench,
+        workers[i] = (struct worker){.bench = series->bench,
                                      .barrier = &barrier,
-                                     .iterations = iterations,
+                                     .iterations = series->iterations,
+                                     .batch = batch,
+                                     .spread = &spreads[i],
                                      .number = i,
                                      .threads = threads,
                                      .cpu = cpu_at(i)};
@@ -122,24 +146,36 @@ static double repeat(const struct bench *bench, uint64_t iterations, uint32_t th
     *overlap_pct = first_end > last_start && last > first
                        ? 100.0 * (double)(first_end - last_start) / (double)(last - first)
                        : 0.0;
-    return sum / (double)threads / (double)iterations;
+    return sum / (double)threads / (double)series->iterations;
 }
 
-/* Finds how many iterations fill a repetition. */
-static uint64_t calibrate(const struct bench *bench, uint32_t threads, uint64_t rep_ns)
+/* Finds how many iterations fill a repetition and a batch. */
+static void calibrate(struct measure_series *series, const struct measure_plan *plan)
 {
-    uint64_t iterations = 256;
-
+    series->iterations = 256;
     for (;;) {
         double overlap_pct;
-        double ns = repeat(bench, iterations, threads, &overlap_pct);
+        double ns = repeat(series, 0, plan->threads, &overlap_pct);
 
-        if (ns * (double)iterations >= (double)rep_ns / 4)
-            return (uint64_t)((double)rep_ns / ns) + 1;
-        if (iterations > UINT64_MAX / 8)
-            return iterations;
-        iterations *= 4;
+        if (ns * (double)series->iterations >= (double)plan->rep_ns / 4 ||
+            series->iterations > UINT64_MAX / 8) {
+            series->iterations = (uint64_t)((double)plan->rep_ns / ns) + 1;
+            series->batch = (uint64_t)(MEASURE_BATCH_NS / ns) + 1;
+            return;
+        }
+        series->iterations *= 4;
     }
+}
+
+/* One repetition that the percentiles come from; it counts on the same condition as others. */
+static void repeat_batches(struct measure_series *series, uint32_t threads)
+{
+    double overlap_pct;
+
+    memset(spreads, 0, threads * sizeof *spreads);
+    (void)repeat(series, series->batch, threads, &overlap_pct);
+    for (uint32_t i = 0; i < threads && overlap_pct >= MEASURE_OVERLAP_PCT; i++)
+        spread_merge(&series->spread, &spreads[i]);
 }
 
 static int ascending(const void *left, const void *right)
@@ -150,27 +186,37 @@ static int ascending(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-bool measure_all(struct measure_series *series, size_t count, uint32_t threads, uint64_t rep_ns)
+static bool prepare(struct measure_series *series, const struct measure_plan *plan)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct bench *bench = series[i].bench;
+    const struct bench *bench = series->bench;
 
-        if (bench->setup != NULL && !bench->setup(threads)) {
-            (void)fprintf(stderr, "resil-bench: %s can't be set up\n", bench->name);
-            return false;
-        }
-        series[i].iterations = calibrate(bench, threads, rep_ns);
+    if (bench->setup != NULL && !bench->setup(plan->threads)) {
+        (void)fprintf(stderr, "resil-bench: %s can't be set up\n", bench->name);
+        return false;
     }
-    for (uint32_t turn = 0; turn < MEASURE_REPETITIONS * MEASURE_TRIES; turn++)
+    series->kept = 0;
+    series->spread = (struct spread){.count = 0};
+    calibrate(series, plan);
+    return true;
+}
+
+bool measure_all(struct measure_series *series, size_t count, const struct measure_plan *plan)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!prepare(&series[i], plan))
+            return false;
+    for (uint32_t turn = 0; turn < plan->repetitions * MEASURE_TRIES; turn++)
         for (size_t i = 0; i < count; i++) {
             double overlap_pct;
             double ns;
 
-            if (series[i].kept == MEASURE_REPETITIONS)
+            if (series[i].kept == plan->repetitions)
                 continue;
-            ns = repeat(series[i].bench, series[i].iterations, threads, &overlap_pct);
+            ns = repeat(&series[i], 0, plan->threads, &overlap_pct);
             if (overlap_pct >= MEASURE_OVERLAP_PCT)
                 series[i].ns[series[i].kept++] = ns;
+            if (plan->percentiles)
+                repeat_batches(&series[i], plan->threads);
         }
     for (size_t i = 0; i < count; i++) {
         qsort(series[i].ns, series[i].kept, sizeof series[i].ns[0], ascending);

@@ -59,10 +59,11 @@ struct resil_call {
     uint64_t begin_ns_;
     uint64_t id_;                /* of the attempt started last */
     uint64_t trunk_deadline_ns_; /* of the walk where the hedge forked */
+    void *trunk_endpoint_;       /* likewise */
     uint32_t attempts_;
-    uint32_t aborts_; /* a bit for each lane whose ABORT is to be delivered */
-    uint32_t forked_; /* lanes in use; 0 = the hedge has not forked */
-    uint32_t cancelled_;
+    uint8_t aborts_; /* a bit for each lane whose ABORT is to be delivered */
+    uint8_t forked_; /* lanes in use; 0 = the hedge has not forked */
+    bool cancelled_;
     struct resil_lane_ lane_;
     union {
         uint64_t words_[RESIL_CALL_WORDS_];

@@ -338,7 +338,8 @@ RESIL_API const struct resil_picker *resil_picker_least_requests(void);
 RESIL_API const struct resil_picker *resil_picker_weighted_least_requests(void);
 
 /** Of options.choices distinct ones drawn at random that with the least latency * (calls in flight
-    + 1) / weight; the latency is that of resil_member_latency_ns. Wait-free, no RMW. */
+    + 1) / weight; the latency is that of resil_member_latency_ns. One never heard of, and idle, comes
+    first: one call tells what it is worth. Wait-free, no RMW. */
 RESIL_API const struct resil_picker *resil_picker_peak_ewma(void);
 
 /** By what the endpoints themselves said of their load, ahead of time: among those not hot the one

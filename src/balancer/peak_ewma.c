@@ -10,10 +10,15 @@ static uint64_t cost_of(const struct resil_pool *pool, uint64_t now_ns,
                         const struct resil_candidate *candidate)
 {
     const struct resil__ewma_scale *scale = pool->table;
-    uint64_t latency_ns = resil__ewma_read_scaled(
-        scale, resil__load_relaxed(&candidate->load->ewma_), now_ns, pool->options.first_ns);
+    uint64_t word = resil__load_relaxed(&candidate->load->ewma_);
+    uint64_t in_flight = resil__load_in_flight(candidate->load);
 
-    return resil__mul_sat(latency_ns, resil__load_in_flight(candidate->load) + 1);
+    /* Nobody has heard of it, and at the first latency nobody might ever: faster peers with few
+       calls are always the better choice. One call tells. */
+    if (RESIL__UNLIKELY(word == 0 && in_flight == 0))
+        return 0;
+    return resil__mul_sat(resil__ewma_read_scaled(scale, word, now_ns, pool->options.first_ns),
+                          in_flight + 1);
 }
 
 static bool less(const struct resil_pool *pool, uint64_t now_ns, const struct resil_candidate *a,

@@ -24,7 +24,7 @@ int resil_call_begin_sized(struct resil_call *call, size_t call_size,
     call->attempts_ = 0;
     call->aborts_ = 0;
     call->forked_ = 0;
-    call->cancelled_ = 0;
+    call->cancelled_ = false;
     resil__walk_begin(&call->lane_.walk, request, NULL, random | 1, now_ns);
     resil__tried_begin(call);
     resil__lane_begin(&call->lane_, 0);
@@ -46,7 +46,7 @@ static struct resil_attempt *take_abort(struct resil_call *call)
 
         if ((call->aborts_ & bit) == 0)
             continue;
-        call->aborts_ &= ~bit;
+        call->aborts_ = (uint8_t)(call->aborts_ & ~bit);
         return &resil__lane(call, index)->walk.attempt;
     }
     return NULL;
@@ -155,7 +155,7 @@ int resil_call_cancel(struct resil_call *call, uint64_t now_ns)
     trunk->decided = RESIL__NO_LEVEL;
     trunk->result_id = 0;
     trunk->phase = LANE_DONE;
-    call->cancelled_ = 1;
+    call->cancelled_ = true;
     call->forked_ = 0;
     return RESIL_OK;
 }

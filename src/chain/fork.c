@@ -88,10 +88,10 @@ void resil__fork_spawn(struct resil_call *call)
                       resil__mix(resil_walk_random(&call->lane_.walk)) | 1, trunk->now_ns);
     lane->walk.attempt.deadline_ns = call->trunk_deadline_ns_;
     lane->walk.attempt.number = call->attempts_ + 1;
-    lane->walk.attempt.endpoint = trunk->attempt.endpoint;
+    lane->walk.attempt.endpoint = call->trunk_endpoint_; /* lane 0 may have one of its own */
     resil__lane_tried(call, lane);
     resil__lane_begin(lane, call->chain_->hedge_ + 1);
-    call->forked_ = index + 1;
+    call->forked_ = (uint8_t)(index + 1);
 }
 
 static bool runs(const struct resil_lane_ *lane)

@@ -66,7 +66,7 @@ void resil__lane_abandon(struct resil_call *call, uint32_t index, uint32_t level
 
     resil__lane_frames(call, index);
     if (lane->phase == LANE_CALLING)
-        call->aborts_ |= UINT32_C(1) << index;
+        call->aborts_ = (uint8_t)(call->aborts_ | UINT32_C(1) << index);
     if (late || lane->walk.late_success)
         call->lane_.walk.late_success = true;
     while (inner-- > level)

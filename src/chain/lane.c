@@ -35,6 +35,7 @@ static void arm(struct resil_call *call, struct resil_lane_ *lane)
             return;
         call->forked_ = 1;
         call->trunk_deadline_ns_ = lane->walk.attempt.deadline_ns;
+        call->trunk_endpoint_ = lane->walk.attempt.endpoint;
     }
     lane->timers |= UINT32_C(1) << lane->level;
 }
@@ -262,7 +263,7 @@ enum lane_way resil__lane_advance(struct resil_call *call, uint32_t index)
         case LANE_CALLING:
             if (lane->walk.now_ns < lane->walk.attempt.deadline_ns)
                 return LANE_BLOCKED;
-            call->aborts_ |= UINT32_C(1) << index;
+            call->aborts_ = (uint8_t)(call->aborts_ | UINT32_C(1) << index);
             turn(lane, lane->level, RESIL_TIMEOUT, 0);
             return LANE_TURNED;
         case LANE_REPORTED:

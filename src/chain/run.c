@@ -35,7 +35,7 @@ static void leave(struct resil_call *call, const struct resil_chain *chain, uint
     call->attempts_ = attempts;
     call->aborts_ = 0;
     call->forked_ = 0;
-    call->cancelled_ = 0;
+    call->cancelled_ = false;
     resil__lane_begin(&call->lane_, 0);
 }
 

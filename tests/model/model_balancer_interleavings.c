@@ -1,303 +1,339 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The balancer under every interleaving: a report that reaches a limit against the tick that looks
- * for it, the end of an interval that forgives against a report, and a list that replaces another
- * against picks of it. Entering a section, leaving it, and asking whether all have passed are one
- * step each here; model_epoch_interleavings has their inside.
+ * The balancer under every interleaving of picks, reports, ticks and updates: a report that makes an
+ * ejection due is heard, an ejection and its end don't lose one another, and a host is there as long
+ * as somebody may look at it. The epochs are one step each here, by their contract; their own words
+ * have model_epoch_interleavings.c. The writers' lock is one word.
  */
 #include "test.h"
 
+#include <pthread.h>
+#include <resil/allocator.h>
+
 #include "interleave.h"
 
+/* In the place of base/lock.h. */
+#define RESIL_BASE_LOCK_H
+
+struct resil__lock {
+    pthread_mutex_t mutex; /* as in the files that are not under test */
+};
+
+static uint32_t lock_word;
+
+static inline bool resil__trylock(struct resil__lock *lock)
+{
+    uint32_t free = 0;
+
+    (void)lock;
+    return resil__cas32(&lock_word, &free, 1);
+}
+
+static inline void resil__lock(struct resil__lock *lock)
+{
+    struct resil__contend contend = RESIL__CONTEND;
+
+    while (!resil__trylock(lock))
+        resil__contend(&contend);
+}
+
+static inline void resil__unlock(struct resil__lock *lock)
+{
+    (void)lock;
+    resil__store_release32(&lock_word, 0);
+}
+
+/* In the place of base/epoch.h: what its contract says, each call a step. */
 #define RESIL_BASE_EPOCH_H
-#define resil__load_ptr_acquire(pointer)                                                           \
-    ((void *)(uintptr_t)resil__load_acquire((const uint64_t *)(const void *)(pointer)))
-#define resil__store_ptr_release(pointer, value)                                                   \
-    resil__store_release((uint64_t *)(void *)(pointer), (uint64_t)(uintptr_t)(value))
 
 struct resil__reader {
     uint64_t random;
+    uint32_t number, depth, since;
 };
 
 static struct resil__reader readers[INTERLEAVE_FIBERS];
-static uint64_t sections[INTERLEAVE_FIBERS]; /* the age in which it was entered; 0 = not inside */
 static uint32_t age;
+static bool passes_at_once; /* the control */
 
-static struct resil__reader *resil__epoch_enter(void)
+static inline struct resil__reader *resil__epoch_enter(void)
 {
-    int self = interleave.running ? interleave.current : 0;
+    struct resil__reader *reader = &readers[interleave.current];
 
-    resil__store_seq(&sections[self], age);
-    return &readers[self];
+    interleave_point();
+    interleave_fence();
+    if (reader->depth++ == 0)
+        reader->since = age;
+    return reader;
 }
 
-static void resil__epoch_leave(struct resil__reader *reader)
+static inline void resil__epoch_leave(struct resil__reader *reader)
 {
-    resil__store_release(&sections[reader - readers], 0);
+    interleave_point();
+    reader->depth--;
 }
 
-static uint32_t resil__epoch_retire(void)
+static inline uint32_t resil__reader_number(const struct resil__reader *reader)
 {
-    return ++age;
+    return reader->number;
 }
 
-static bool resil__epoch_passed(uint32_t ticket)
-{
-    bool passed = true;
-
-    for (int i = 0; i < INTERLEAVE_FIBERS; i++) {
-        uint64_t section = resil__load_seq(&sections[i]);
-
-        passed = passed && (section == 0 || section >= ticket);
-    }
-    return passed;
-}
-
-static uint32_t resil__reader_number(const struct resil__reader *reader)
-{
-    return (uint32_t)(reader - readers);
-}
-
-static uint64_t *resil__reader_random(struct resil__reader *reader)
+static inline uint64_t *resil__reader_random(struct resil__reader *reader)
 {
     return &reader->random;
 }
 
+static inline uint32_t resil__epoch_retire(void)
+{
+    interleave_point();
+    interleave_fence();
+    return ++age;
+}
+
+static inline bool resil__epoch_passed(uint32_t ticket)
+{
+    interleave_point();
+    interleave_fence();
+    for (int i = 0; i < INTERLEAVE_FIBERS && !passes_at_once; i++)
+        if (readers[i].depth != 0 && readers[i].since < ticket)
+            return false;
+    return true;
+}
+
+#include "../../src/balancer/event.c"
 #include "../../src/balancer/memory.c"
 #include "../../src/balancer/pick.c"
 #include "../../src/balancer/report.c"
 #include "../../src/balancer/sweep.c"
 #include "../../src/balancer/tick.c"
+#include "../../src/balancer/update.c"
 #include "../../src/balancer/view.c"
 
-#define NOW RESIL_SEC(1000)
+#define NOW   RESIL_SEC(1000)
+#define LATER RESIL_SEC(1031) /* an ejection of NOW is over */
 
-typedef void body(int self);
-
-static struct resil_balancer balancer;
-static struct resil__balancer *lb;
-static struct resil_pick picks[INTERLEAVE_FIBERS];
-static struct resil_allocator allocator;
-static const struct resil_endpoint endpoints[] = {{.address = "h0"}, {.address = "h1"}};
-static uint64_t pool[1 << 15]; /* memory: the same addresses in each run, never used twice in one */
-static size_t used;            /* words */
-static uint64_t held, id_of_h0;
+/* Memory at the same addresses in every run; what was released is marked. */
 static struct {
-    const char *from;
-    size_t bytes;
-} gone[64];
-static size_t gone_count;
+    _Alignas(64) unsigned char bytes[1 << 19];
+    size_t used;
+} memory;
 
 static void *allocate(void *arg, size_t bytes, size_t alignment)
 {
-    size_t from = (used + 7) / 8 * 8;
+    void *place = memory.bytes + memory.used;
 
     (void)arg;
-    used = from + (bytes + 7) / 8;
-    if (alignment != 64 || used > sizeof pool / sizeof pool[0] - 8)
-        abort();
-    held += bytes;
-    return (char *)pool + ((64 - (uintptr_t)pool % 64) % 64) + from * 8;
+    (void)alignment;
+    memory.used += (bytes + 63) / 64 * 64;
+    return memory.used <= sizeof memory.bytes ? place : NULL;
 }
 
-/* Only noted: who looks at it all the same is asked what he looked at. */
-static void release(void *arg, void *memory, size_t bytes)
+static void release(void *arg, void *place, size_t bytes)
 {
     (void)arg;
-    held -= bytes;
-    if (gone_count == sizeof gone / sizeof gone[0])
-        abort();
-    gone[gone_count].from = memory;
-    gone[gone_count++].bytes = bytes;
+    if (place != NULL)
+        memset(place, 0xdd, bytes);
 }
 
-/* Whether what was picked is still there. */
-static bool is_there(const struct resil_pick *pick)
-{
-    const char *host = pick->host_;
+static const struct resil_allocator allocator = {
+    .size = sizeof allocator, .allocate = allocate, .release = release};
 
-    for (size_t i = 0; i < gone_count; i++)
-        if (host >= gone[i].from && host < gone[i].from + gone[i].bytes)
-            return false;
-    return pick->address[0] == 'h';
-}
+static struct resil_balancer balancer;
+static struct resil__balancer *const lb = (struct resil__balancer *)(void *)&balancer;
+static struct resil_pick picks[INTERLEAVE_FIBERS];
+static bool updated;
+static struct resil__host *first; /* of "a" */
 
-/* h0 and h1, an ejection after so many bad reports; the next interval ends at NOW. */
-static void start(uint64_t consecutive)
+static const struct resil_endpoint two[] = {{.address = "a", .weight = 1},
+                                            {.address = "b", .weight = 1}};
+
+static void set_up(void)
 {
     struct resil_balancer_config config = {
-        .allocator = &allocator,
-        .seed = 1,
-        .outlier = {.consecutive = consecutive, .failure_pct = RESIL_OFF},
-    };
+        .seed = 7, .allocator = &allocator, .outlier = {.consecutive = 2, .jitter_pct = RESIL_OFF}};
 
-    allocator = (struct resil_allocator){
-        .size = sizeof allocator, .allocate = allocate, .release = release};
-    used = 0;
-    gone_count = 0;
-    held = 0;
+    memory.used = 0;
+    lock_word = 0;
     age = 1;
-    memset(sections, 0, sizeof sections);
+    updated = false;
     memset(readers, 0, sizeof readers);
     memset(picks, 0, sizeof picks);
-    lb = resil__balancer(&balancer);
-    (void)resil_balancer_init(&balancer, &config);
-    (void)resil_balancer_update(&balancer, endpoints, 2, NOW - RESIL_SEC(10));
+    memset(&balancer, 0, sizeof balancer);
+    interleave_check(resil_balancer_init(&balancer, &config) == RESIL_OK);
+    interleave_check(resil_balancer_update(&balancer, two, 2, NOW) == RESIL_OK);
+    first = lb->list->entries[0].host;
 }
 
-static struct resil__host *host(uint32_t place)
+/* One pick of "a" for each of the first fibers, as if they had been made before. */
+static void set_up_picked(void)
 {
-    return lb->list->entries[place].host;
+    set_up();
+    (void)resil_balancer_tick(&balancer, NOW + 1, NULL);
+    for (int i = 0; i < INTERLEAVE_FIBERS; i++) {
+        first->load.in_flight_++;
+        picks[i] = (struct resil_pick){.id = first->id, .host_ = first};
+    }
 }
 
-static void pick_h0(struct resil_pick *pick)
+static void report_bad(int self)
 {
-    struct resil_pick_request request = {.sticky = host(0)->id};
-
-    (void)resil_balancer_pick(&balancer, &request, NOW, pick);
-}
-
-static void finish(void)
-{
-    interleave_check(resil_balancer_fini(&balancer) == RESIL_OK);
-    interleave_check(held == 0);
-}
-
-/* The second report of two reaches the limit; a tick is due meanwhile. */
-static void set_up_limit(void)
-{
-    start(2);
-    (void)resil_balancer_tick(&balancer, NOW - 1, NULL);
-    for (int i = 0; i < 2; i++)
-        pick_h0(&picks[i]);
-}
-
-/* The interval ends, and nobody has asked h0 but one who didn't get there. */
-static void set_up_forgive(void)
-{
-    start(1);
-    pick_h0(&picks[0]);
-    (void)resil_balancer_report(&balancer, &picks[0], RESIL_NOT_SENT, 1, NOW - RESIL_SEC(5));
-    host(0)->load.counts_ = 0;
-    pick_h0(&picks[0]);
-}
-
-static void report_failure(int self)
-{
-    (void)resil_balancer_report(&balancer, &picks[self], RESIL_FAILURE, 1, NOW);
+    interleave_check(resil_balancer_report(&balancer, &picks[self], RESIL_FAILURE, 1, NOW + 2) ==
+                     RESIL_OK);
 }
 
 static void tick(int self)
 {
     (void)self;
-    (void)resil_balancer_tick(&balancer, NOW, NULL);
+    resil__lb_hurry(lb);
+    interleave_check(resil_balancer_tick(&balancer, NOW + 2, NULL) == RESIL_OK);
 }
 
-/* Either a tick has seen it, or one is due. */
-static void verify_ejected(void)
+/* Two bad reports: the host is ejected, or a tick is due that will do it. */
+static void verify_heard(void)
 {
-    (void)resil_balancer_tick(&balancer, NOW, NULL);
-    interleave_check(host(0)->ejected);
-    interleave_check(!host(1)->ejected);
-    finish();
+    uint64_t streak = first->load.streak_ >> RESIL__STREAK_BAD & RESIL__STREAK_MAX;
+
+    interleave_check(lock_word == 0);
+    interleave_check(first->ejected != (streak == 2));
+    interleave_check(first->ejected || resil__lb_due(lb, NOW + 3));
+    interleave_check(resil_balancer_tick(&balancer, NOW + 3, NULL) == RESIL_OK);
+    interleave_check(first->ejected && first->reports + (first->load.counts_ >> 32) == 2);
 }
 
-static void set_up_lists(void)
-{
-    start(RESIL_OFF);
-    id_of_h0 = host(0)->id;
-}
-
-/* h0 while there is one. */
-static void pick_and_keep(int self)
-{
-    struct resil_pick_request request = {.sticky = id_of_h0};
-
-    interleave_check(resil_balancer_pick(&balancer, &request, NOW, &picks[self]) == RESIL_OK);
-    interleave_check(is_there(&picks[self]));
-}
-
-static void pick_and_report(int self)
-{
-    struct resil_pick *pick = &picks[self];
-
-    pick_and_keep(self);
-    interleave_check(resil_balancer_report(&balancer, pick, RESIL_SUCCESS, 1, NOW) == RESIL_OK);
-}
-
-/* h0 leaves, and what can be freed is. */
-static void replace(int self)
-{
-    (void)self;
-    interleave_check(resil_balancer_update(&balancer, endpoints + 1, 1, NOW) == RESIL_OK);
-    (void)resil_balancer_tick(&balancer, NOW + RESIL_SEC(2), NULL);
-}
-
-static void verify_kept(void)
-{
-    for (int i = 0; i < INTERLEAVE_FIBERS; i++)
-        if (picks[i].host_ != NULL) {
-            interleave_check(is_there(&picks[i]));
-            if (interleave.failed == 0)
-                (void)resil_balancer_report(&balancer, &picks[i], RESIL_SUCCESS, 1, NOW);
-        }
-    if (interleave.failed != 0)
-        return;
-    (void)resil_balancer_tick(&balancer, NOW + RESIL_SEC(20), NULL);
-    interleave_check(lb->retired == NULL && lb->dropped == NULL);
-    interleave_check(host(0)->load.in_flight_ == 0);
-    finish();
-}
-
-static void a_limit_that_is_reached_is_never_forgotten(void **state)
+static void a_report_that_makes_a_tick_due_is_heard(void **state)
 {
     struct scenario is = {
-        __func__,      3, (body *const[]){report_failure, report_failure, tick}, 0, set_up_limit,
-        verify_ejected};
+        __func__,      3,           (void (*const[])(int)){report_bad, report_bad, tick}, 0,
+        set_up_picked, verify_heard};
+    struct scenario ticks = {
+        __func__,      4,           (void (*const[])(int)){report_bad, report_bad, tick, tick}, 2,
+        set_up_picked, verify_heard};
 
     (void)state;
-    lb = resil__balancer(&balancer);
     interleave_explore(&is);
+    interleave_explore(&ticks);
+    set_up_picked();
     interleave_finds(&is, (struct fault){"resil__lb_hurry", &lb->next_ns, FAULT_LOST});
     interleave_finds(&is, (struct fault){"schedule", &lb->next_ns, FAULT_BLIND});
+    /* The swap that a tick begins with, as a mere store. */
+    interleave_finds(&is, (struct fault){"resil__lb_tick", &lb->next_ns, FAULT_WEAK});
+    interleave_finds(&is, (struct fault){"lengthen", &first->load.streak_, FAULT_BLIND});
 }
 
-static void what_is_forgiven_was_there_before(void **state)
+/* "a" is ejected, its time is over, and calls from before the ejection still fail. */
+static void set_up_ejected(void)
 {
-    struct scenario is = {
-        __func__, 2, (body *const[]){report_failure, tick}, 0, set_up_forgive, verify_ejected};
-    struct fault blind = {"forgive", NULL, FAULT_BLIND};
+    set_up_picked();
+    for (int i = 0; i < 2; i++)
+        (void)lengthen(&first->load.streak_, RESIL__STREAK_BAD);
+    resil__lb_hurry(lb);
+    (void)resil_balancer_tick(&balancer, NOW + 2, NULL);
+    interleave_check(first->ejected && first->ejections == 1);
+}
+
+static void tick_later(int self)
+{
+    (void)self;
+    interleave_check(resil_balancer_tick(&balancer, LATER, NULL) == RESIL_OK);
+}
+
+static void report_bad_later(int self)
+{
+    interleave_check(resil_balancer_report(&balancer, &picks[self], RESIL_FAILURE, 1, LATER) ==
+                     RESIL_OK);
+}
+
+/* It is back, or ejected for a second time; a streak that is full is seen by a tick that is due. */
+static void verify_back(void)
+{
+    uint64_t streak = first->load.streak_ >> RESIL__STREAK_BAD & RESIL__STREAK_MAX;
+
+    interleave_check(lock_word == 0);
+    interleave_check(first->ejected == (first->ejections == 2) || first->back_ns <= LATER);
+    interleave_check(streak < 2 || resil__lb_due(lb, LATER + 1));
+    interleave_check(resil_balancer_tick(&balancer, LATER + 1, NULL) == RESIL_OK);
+    interleave_check((first->load.streak_ >> RESIL__STREAK_BAD & RESIL__STREAK_MAX) < 2);
+}
+
+static void ejection_and_its_end_dont_lose_one_another(void **state)
+{
+    struct scenario is = {__func__,
+                          3,
+                          (void (*const[])(int)){report_bad_later, report_bad_later, tick_later},
+                          0,
+                          set_up_ejected,
+                          verify_back};
 
     (void)state;
     interleave_explore(&is);
-    set_up_forgive(); /* the host lies where it lay in each run */
-    blind.word = &host(0)->load.streak_;
-    interleave_finds(&is, blind);
+    set_up_ejected();
+    interleave_finds(&is, (struct fault){"resil__lb_hurry", &lb->next_ns, FAULT_LOST});
 }
 
-static void nobody_sees_what_is_freed(void **state)
+/* Picks and reports while "a" leaves the list. */
+static void pick_and_report(int self)
 {
-    struct scenario come = {__func__,     2,          (body *const[]){pick_and_report, replace}, 0,
-                            set_up_lists, verify_kept};
-    struct scenario keep = {
-        __func__,     3,          (body *const[]){pick_and_keep, pick_and_report, replace}, 2,
-        set_up_lists, verify_kept};
+    bool late = updated;
+    struct resil_pick *pick = &picks[self];
+    const struct resil__host *host;
+
+    interleave_check(resil_balancer_pick(&balancer, NULL, NOW + 2, pick) == RESIL_OK);
+    host = pick->host_;
+    interleave_check(!late || host != first);
+    interleave_point();
+    interleave_check(pick->address[1] == '\0' && host->load.in_flight_ < 4);
+    interleave_check(resil_balancer_report(&balancer, pick, RESIL_SUCCESS, 1, NOW + 2) == RESIL_OK);
+}
+
+/* Either endpoint once. */
+static void pick_twice(int self)
+{
+    pick_and_report(self);
+    pick_and_report(self);
+}
+
+static void drop_first(int self)
+{
+    (void)self;
+    interleave_check(resil_balancer_update(&balancer, &two[1], 1, NOW + 2) == RESIL_OK);
+    updated = true;
+    resil__lb_hurry(lb);
+    (void)resil_balancer_tick(&balancer, NOW + 2, NULL);
+}
+
+static void verify_dropped(void)
+{
+    resil__lb_hurry(lb);
+    (void)resil_balancer_tick(&balancer, NOW + 3, NULL);
+    interleave_check(lb->retired == NULL && lb->dropped == NULL);
+    interleave_check(lb->list->count == 1 && lb->list->entries[0].host->load.in_flight_ == 0);
+    interleave_check(first->load.in_flight_ == UINT64_C(0xdddddddddddddddd));
+}
+
+static void nobody_looks_at_what_is_gone(void **state)
+{
+    struct scenario is = {
+        __func__, 3,      (void (*const[])(int)){drop_first, pick_and_report, pick_and_report},
+        2,        set_up, verify_dropped};
+    struct scenario one = {__func__, 2,      (void (*const[])(int)){drop_first, pick_twice},
+                           0,        set_up, verify_dropped};
 
     (void)state;
-    interleave_explore(&come);
-    interleave_explore(&keep);
-    interleave_finds(&come, (struct fault){"resil__epoch_enter", &sections[0], FAULT_LOST});
-    /* The new view isn't published before the old one is retired. */
-    interleave_finds(&keep, (struct fault){"publish", &lb->view, FAULT_LOST});
+    interleave_explore(&is);
+    interleave_explore(&one);
+    passes_at_once = true;
+    interleave_finds(&one, (struct fault){"resil__epoch_passed", NULL, FAULT_NONE});
+    passes_at_once = false;
+    set_up();
+    interleave_finds(&is, (struct fault){"take", &first->load.in_flight_, FAULT_LOST});
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_limit_that_is_reached_is_never_forgotten),
-        cmocka_unit_test(what_is_forgiven_was_there_before),
-        cmocka_unit_test(nobody_sees_what_is_freed),
+        cmocka_unit_test(a_report_that_makes_a_tick_due_is_heard),
+        cmocka_unit_test(ejection_and_its_end_dont_lose_one_another),
+        cmocka_unit_test(nobody_looks_at_what_is_gone),
     };
 
     return cmocka_run_group_tests_name("balancer interleavings", tests, NULL, NULL);

@@ -31,6 +31,7 @@ typedef void body(int self);
 static struct resil_breaker breaker;
 static struct resil_permit permits[INTERLEAVE_FIBERS];
 static unsigned passed, refused, events, out;
+static uint64_t told; /* generations of the events, by bit */
 static bool forced, changed, still_closed;
 static uint32_t begun; /* the generation after set-up */
 
@@ -54,7 +55,13 @@ static void count_event(const struct resil_permit *permit)
 {
     struct resil_breaker_event event;
 
-    events += resil_permit_event(permit, &event);
+    if (!resil_permit_event(permit, &event))
+        return;
+    events++;
+    /* The number tells the order, whoever is told first: none comes twice. */
+    interleave_check((told >> event.generation % 64 & 1) == 0);
+    interleave_check(event.from != event.to);
+    told |= UINT64_C(1) << event.generation % 64;
 }
 
 static void init_with(struct resil_breaker_config with)
@@ -62,6 +69,7 @@ static void init_with(struct resil_breaker_config with)
     (void)resil_breaker_init(&breaker, &with);
     memset(permits, 0, sizeof permits);
     passed = refused = events = out = 0;
+    told = 0;
     forced = changed = still_closed = false;
 }
 
@@ -260,6 +268,7 @@ static void verify_slots(void)
 
     /* each transition was told to one caller, and none to two */
     interleave_check(now.generation == begun + events);
+    interleave_check(told == ((UINT64_C(1) << events) - 1) << (begun + 1));
     for (unsigned slot = 0; slot < RESIL_BREAKER_PROBES_MAX; slot++)
         held += (breaker.leases_[slot] & RESIL__LEASE_HELD) != 0;
     interleave_check(now.state == RESIL_BREAKER_OPEN || now.state == RESIL_BREAKER_HALF_OPEN);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* The bulkhead against two integers. */
-#include "test.h"
+#include "shrink.h"
 
 #include <resil/bulkhead.h>
 
 #define OPERATIONS 2000000
 
-struct model {
+struct integers {
     uint64_t limit;
     uint64_t in_flight;
 };
 
-static int model_acquire(struct model *model)
+static int model_acquire(struct integers *model)
 {
     if (model->in_flight >= model->limit)
         return RESIL_EFULL;
@@ -20,7 +20,7 @@ static int model_acquire(struct model *model)
     return RESIL_OK;
 }
 
-static int model_release(struct model *model)
+static int model_release(struct integers *model)
 {
     if (model->in_flight == 0)
         return RESIL_EINVAL;
@@ -28,7 +28,7 @@ static int model_release(struct model *model)
     return RESIL_OK;
 }
 
-static int model_reconfigure(struct model *model, uint64_t limit)
+static int model_reconfigure(struct integers *model, uint64_t limit)
 {
     if (limit > INT32_MAX)
         return RESIL_EINVAL;
@@ -50,7 +50,7 @@ static uint64_t random_limit(uint64_t *seed)
     }
 }
 
-static bool step(struct resil_bulkhead *bulkhead, struct model *model, uint64_t *seed)
+static bool step(struct resil_bulkhead *bulkhead, struct integers *model, uint64_t *seed)
 {
     uint64_t limit;
 
@@ -72,22 +72,34 @@ static bool step(struct resil_bulkhead *bulkhead, struct model *model, uint64_t 
     }
 }
 
+static struct bench {
+    struct resil_bulkhead bulkhead;
+    struct integers integers;
+    uint64_t random, seed, operation;
+} bench;
+
+static void begin(void)
+{
+    bench.integers = (struct integers){.limit = 25};
+    assert_int_equal(resil_bulkhead_init(&bench.bulkhead, NULL), RESIL_OK);
+}
+
+static void step_shared(void)
+{
+    struct resil_bulkhead_snapshot now;
+
+    MODEL_CHECK(&bench, step(&bench.bulkhead, &bench.integers, &bench.random));
+    MODEL_CHECK(&bench, resil_bulkhead_snapshot(&bench.bulkhead, &now) == RESIL_OK);
+    MODEL_CHECK(&bench, now.limit == bench.integers.limit);
+    MODEL_CHECK(&bench, now.in_flight == bench.integers.in_flight);
+}
+
 static void bulkhead_agrees_with_two_integers(void **state)
 {
-    uint64_t start = test_seed(0xb01d), seed = start;
-    struct model model = {.limit = 25};
-    struct resil_bulkhead bulkhead;
-    struct resil_bulkhead_snapshot snapshot;
+    const struct model_subject model = {begin, step_shared, &bench.random};
 
     (void)state;
-    assert_int_equal(resil_bulkhead_init(&bulkhead, NULL), RESIL_OK);
-    for (int i = 0; i < OPERATIONS; i++) {
-        bool agrees = step(&bulkhead, &model, &seed);
-
-        if (!agrees || resil_bulkhead_snapshot(&bulkhead, &snapshot) != RESIL_OK ||
-            snapshot.limit != model.limit || snapshot.in_flight != model.in_flight)
-            fail_msg("operation %d, RESIL_SEED=%" PRIu64, i, start);
-    }
+    model_run(&model, test_seed(0xb01d), OPERATIONS);
 }
 
 int main(void)

@@ -4,7 +4,7 @@
  * The limiter against a bucket that is filled and emptied: a level and the time at which it was
  * right. Levels are in 2^-12 ns of filling, so every tick of the limiter is a whole number of them.
  */
-#include "test.h"
+#include "shrink.h"
 
 #include <resil/limiter.h>
 
@@ -270,22 +270,31 @@ static void step(struct bench *bench)
     bench->now_ns = real_ns;
 }
 
-static void limiter_agrees_with_a_bucket(void **state)
+static struct bench shared;
+
+static void begin(void)
 {
-    static struct bench bench;
     struct resil_limiter_config config;
     size_t rate;
 
+    shared = (struct bench){.random = shared.random, .now_ns = RESIL_SEC(1000)};
+    config = draw_config(&shared, &rate);
+    assert_int_equal(resil_limiter_init(&shared.limiter, &config), RESIL_OK);
+    use_rate(&shared.model, rate, config.burst);
+    set(&shared, shared.model.cap);
+}
+
+static void step_shared(void)
+{
+    step(&shared);
+}
+
+static void limiter_agrees_with_a_bucket(void **state)
+{
+    const struct model_subject model = {begin, step_shared, &shared.random};
+
     (void)state;
-    bench.seed = test_seed(20240607);
-    bench.random = bench.seed;
-    bench.now_ns = RESIL_SEC(1000);
-    config = draw_config(&bench, &rate);
-    assert_int_equal(resil_limiter_init(&bench.limiter, &config), RESIL_OK);
-    use_rate(&bench.model, rate, config.burst);
-    set(&bench, bench.model.cap);
-    for (bench.operation = 0; bench.operation < OPERATIONS; bench.operation++)
-        step(&bench);
+    model_run(&model, test_seed(20240607), OPERATIONS);
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* The log against a list of all calls, looked through from the end. */
-#include "test.h"
+#include "shrink.h"
 
 #include <resil/log.h>
 
@@ -141,26 +141,32 @@ static void step(struct bench *bench)
     bench->now_ns = real_ns;
 }
 
+static struct bench shared;
+static uint64_t rounds;
+
+static void begin(void)
+{
+    shared = (struct bench){.random = shared.random, .now_ns = RESIL_SEC(1000)};
+    shared.limit = rounds == 0 ? 1 : 1 + test_below(&shared.random, LIMIT_MAX);
+    shared.period_ns = RESIL_MS(1) << test_below(&shared.random, 10);
+    assert_int_equal(resil_log_init(&shared.room.log, sizeof shared.room,
+                                    &(struct resil_log_config){.limit = shared.limit,
+                                                               .period_ns = shared.period_ns}),
+                     RESIL_OK);
+}
+
+static void step_shared(void)
+{
+    step(&shared);
+}
+
 static void log_agrees_with_a_list(void **state)
 {
-    static struct bench bench;
+    const struct model_subject model = {begin, step_shared, &shared.random};
 
     (void)state;
-    bench.seed = test_seed(20240609);
-    bench.random = bench.seed;
-    for (uint64_t round = 0; round < 20; round++) {
-        bench.limit = round == 0 ? 1 : 1 + test_below(&bench.random, LIMIT_MAX);
-        bench.period_ns = RESIL_MS(1) << test_below(&bench.random, 10);
-        bench.now_ns = RESIL_SEC(1000);
-        bench.count = 0;
-        memset(bench.kept, 0, sizeof bench.kept);
-        assert_int_equal(resil_log_init(&bench.room.log, sizeof bench.room,
-                                        &(struct resil_log_config){.limit = bench.limit,
-                                                                   .period_ns = bench.period_ns}),
-                         RESIL_OK);
-        for (uint64_t i = 0; i < OPERATIONS / 20; i++, bench.operation++)
-            step(&bench);
-    }
+    for (rounds = 0; rounds < 20; rounds++)
+        model_run(&model, test_seed(20240609 + rounds), OPERATIONS / 20);
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* The pacer against "the next call may start at", in nanoseconds: all paces here are whole ones. */
-#include "test.h"
+#include "shrink.h"
 
 #include <resil/pacer.h>
 
@@ -170,19 +170,28 @@ static void step(struct bench *bench)
     bench->now_ns = real_ns;
 }
 
-static void pacer_agrees_with_a_queue(void **state)
+static struct bench shared;
+
+static void begin(void)
 {
-    static struct bench bench;
     struct resil_pacer_config config;
 
+    shared = (struct bench){.random = shared.random, .now_ns = RESIL_SEC(1000)};
+    config = draw_config(&shared);
+    assert_int_equal(resil_pacer_init(&shared.pacer, &config), RESIL_OK);
+}
+
+static void step_shared(void)
+{
+    step(&shared);
+}
+
+static void pacer_agrees_with_a_queue(void **state)
+{
+    const struct model_subject model = {begin, step_shared, &shared.random};
+
     (void)state;
-    bench.seed = test_seed(20240608);
-    bench.random = bench.seed;
-    bench.now_ns = RESIL_SEC(1000);
-    config = draw_config(&bench);
-    assert_int_equal(resil_pacer_init(&bench.pacer, &config), RESIL_OK);
-    for (bench.operation = 0; bench.operation < OPERATIONS; bench.operation++)
-        step(&bench);
+    model_run(&model, test_seed(20240608), OPERATIONS);
 }
 
 int main(void)

@@ -9,6 +9,7 @@
 
 #include <resil/resil.h>
 
+#include "balancer_world.h"
 #include "base/random.h"
 #include "virtual_env.h"
 
@@ -35,6 +36,9 @@ struct world {
     struct resil_limiter_wait limiter_wait;
     struct resil_queue queue;
     struct resil_hedge hedge;
+    struct resil_balancer balancer;
+    bool balanced; /* the balancer may still come into the chain: once */
+    uint64_t went; /* where the attempts went, all of them */
     struct resil_policy policies[LEVELS];
     size_t count;
     struct resil_chain chain;
@@ -52,7 +56,7 @@ static uint64_t below(uint64_t *seed, uint64_t bound)
 
 static struct resil_policy any_policy(struct world *world, uint64_t *seed)
 {
-    switch (below(seed, 13)) {
+    switch (below(seed, 14)) {
     case 0:
         return resil_breaker_policy(&world->words.breaker[0]);
     case 1:
@@ -77,6 +81,12 @@ static struct resil_policy any_policy(struct world *world, uint64_t *seed)
         return resil_fallback_policy(&world->fallback);
     case 11:
         return resil_retry_policy(&world->retry[0]);
+    case 12:
+        if (world->balanced) {
+            world->balanced = false;
+            return resil_balancer_policy(&world->balancer);
+        }
+        return resil_retry_policy(&world->retry[1]);
     default:
         return resil_retry_policy(&world->retry[1]);
     }
@@ -121,6 +131,8 @@ static void build(struct world *world, uint64_t seed)
     memset(world, 0, sizeof *world);
     virtual_env_init(&world->env, RESIL_SEC(1));
     world->seed = resil__random_next(&seed);
+    world->balanced = below(&seed, 2) != 0;
+    balancer_world_init(&world->balancer, resil__random_next(&seed), world->env.now_ns);
     init_words(&world->words, &seed);
     rc |= resil_timeout_init(&world->timeout[0],
                              &(struct resil_timeout_config){.timeout_ns = 1 + below(&seed, 900)});
@@ -128,13 +140,17 @@ static void build(struct world *world, uint64_t seed)
                              &(struct resil_timeout_config){.timeout_ns = 1 + below(&seed, 200)});
     rc |= resil_fallback_init(&world->fallback, NULL);
     for (unsigned i = 0; i < 2; i++)
-        rc |= resil_retry_init(&world->retry[i],
-                               &(struct resil_retry_config){
-                                   .backoff = {.base_ns = 40, .cap_ns = 300},
-                                   .retry_mask = i == 0 ? 0
-                                                        : RESIL_OUTCOME_BIT(RESIL_REFUSED) |
-                                                              RESIL_OUTCOME_BIT(RESIL_NOT_SENT),
-                                   .budget = i == 0 ? &world->words.budget : NULL});
+        rc |= resil_retry_init(
+            &world->retry[i],
+            &(struct resil_retry_config){
+                .backoff = {.base_ns = 40,
+                            .cap_ns = 300,
+                            /* A pick draws, too, where it is stepped. */
+                            .jitter = world->balanced ? RESIL_JITTER_NONE : RESIL_JITTER_FULL},
+                .retry_mask =
+                    i == 0 ? 0
+                           : RESIL_OUTCOME_BIT(RESIL_REFUSED) | RESIL_OUTCOME_BIT(RESIL_NOT_SENT),
+                .budget = i == 0 ? &world->words.budget : NULL});
     world->limiter_wait =
         (struct resil_limiter_wait){.limiter = &world->words.limiter[1], .wait_ns_max = 500};
     rc |= resil_queue_init(&world->queue, &world->words.queued,
@@ -144,16 +160,20 @@ static void build(struct world *world, uint64_t seed)
     assert_int_equal(rc, 0);
 
     world->request.idempotent = below(&seed, 2) != 0;
+    world->request.key = 1 + below(&seed, 1000);
     world->count = 1 + below(&seed, LEVELS);
     for (size_t i = 0; i < world->count; i++)
         world->policies[i] = any_policy(world, &seed);
-    assert_int_equal(resil_chain_init(&world->chain, world->policies, world->count, NULL, 0), 0);
+    while (resil_chain_init(&world->chain, world->policies, world->count, NULL, 0) != RESIL_OK)
+        assert_true(world->count-- > RESIL_CALL_WORDS_ / 16); /* too many frame words */
 }
 
 static enum resil_outcome callback(void *arg, struct resil_attempt *attempt)
 {
     struct world *world = arg;
+    const struct resil_pick *pick = attempt->endpoint;
 
+    world->went = world->went * 31 + (pick != NULL ? (uint64_t)pick->address[0] : 0);
     world->env.now_ns += below(&world->seed, 150);
     world->fallbacks += attempt->kind == RESIL_ATTEMPT_FALLBACK;
     if (below(&world->seed, 2) == 0)
@@ -220,6 +240,8 @@ static void compare(struct world *a, struct world *b)
     assert_int_equal(a->env.now_ns, b->env.now_ns);
     assert_int_equal(a->seed, b->seed);
     assert_int_equal(a->fallbacks, b->fallbacks);
+    assert_int_equal(a->went, b->went);
+    balancer_world_compare(&a->balancer, &b->balancer, a->env.now_ns);
     assert_int_equal(a->report.status, b->report.status);
     assert_int_equal(a->report.outcome, b->report.outcome);
     assert_int_equal(a->report.decided_level, b->report.decided_level);
@@ -232,6 +254,14 @@ static void compare(struct world *a, struct world *b)
     assert_int_equal(a->report.late_success, b->report.late_success);
 }
 
+/* From call to call; now and then long enough for the balancer's ejections to end. */
+static uint64_t gap(struct world *world)
+{
+    uint64_t gap_ns = below(&world->seed, 200);
+
+    return below(&world->seed, 4) == 0 ? gap_ns + RESIL_MS(4) : gap_ns;
+}
+
 static void run_and_pump_leave_the_same_primitives_behind(void **state)
 {
     static struct world a, b;
@@ -242,10 +272,10 @@ static void run_and_pump_leave_the_same_primitives_behind(void **state)
         build(&a, base + i);
         build(&b, base + i);
         for (unsigned call = 0; call < CALLS; call++) {
-            uint64_t gap_ns = below(&a.seed, 200);
+            uint64_t gap_ns = gap(&a);
             int rc = straight(&a);
 
-            (void)below(&b.seed, 200);
+            (void)gap(&b);
             if (rc != pump(&b) || memcmp(&a.words, &b.words, sizeof a.words) != 0)
                 print_error("RESIL_SEED=%" PRIu64 " replays this\n", base + i);
             compare(&a, &b);
@@ -254,6 +284,8 @@ static void run_and_pump_leave_the_same_primitives_behind(void **state)
             a.env.now_ns += gap_ns;
             b.env.now_ns += gap_ns;
         }
+        balancer_world_end(&a.balancer);
+        balancer_world_end(&b.balancer);
     }
 }
 
@@ -280,8 +312,10 @@ static void a_hostile_loop_leaves_nothing_behind(void **state)
         world.request.idempotent = true;
         world.count = 1 + world.count % 4;
         world.policies[below(&seed, world.count)] = resil_hedge_policy(&world.hedge);
-        if (resil_chain_init(&world.chain, world.policies, world.count, NULL, 0) != 0)
+        if (resil_chain_init(&world.chain, world.policies, world.count, NULL, 0) != 0) {
+            balancer_world_end(&world.balancer);
             continue;
+        }
         assert_int_equal(resil_call_begin(&call, &world.chain, &world.request, now_ns, seed), 0);
         for (unsigned turn = 0; kind != RESIL_STEP_DONE; turn++) {
             unsigned what = (unsigned)below(&seed, 100);
@@ -302,6 +336,7 @@ static void a_hostile_loop_leaves_nothing_behind(void **state)
         }
         assert_int_not_equal(resil_call_fini(&call, &world.report), RESIL_EBUSY);
         nothing_is_in_flight(&world);
+        balancer_world_end(&world.balancer);
     }
 }
 

@@ -152,7 +152,8 @@ static void explore(const char *name, int count, body *const *bodies, unsigned p
 {
     limit = permits;
     queue_config = config;
-    interleave_explore(&(struct scenario){name, count, bodies, preemptions, set_up, verify_empty});
+    interleave_explore_waiting(
+        &(struct scenario){name, count, bodies, preemptions, set_up, verify_empty});
 }
 
 static void two_callers_share_one_permit(void **state)
@@ -219,8 +220,8 @@ static void raised_limit_reaches_the_waiter(void **state)
 {
     (void)state;
     queue_config = (struct resil_queue_config){0};
-    interleave_explore(&(struct scenario){__func__, 2, (body *const[]){pass, raise_limit}, 5,
-                                          set_up_held, verify_held});
+    interleave_explore_waiting(&(struct scenario){__func__, 2, (body *const[]){pass, raise_limit},
+                                                  5, set_up_held, verify_held});
 }
 
 static void set_limit(int self)
@@ -267,6 +268,121 @@ static void one_of_two_racing_reconfigures_is_busy(void **state)
     assert_int_equal(busy, 0);
 }
 
+/* A lower limit holds for whoever asks after it; those who are in stay in. */
+static bool shrunk;
+
+static void shrink_limit(int self)
+{
+    (void)self;
+    interleave_check(resil_bulkhead_reconfigure(
+                         &bulkhead, &(struct resil_bulkhead_config){.limit = 1}) == RESIL_OK);
+    shrunk = true;
+}
+
+static void come_and_stay(int self)
+{
+    bool late = shrunk;
+    unsigned before = inside;
+    int rc = resil_bulkhead_acquire(&bulkhead);
+
+    (void)self;
+    interleave_check(rc == RESIL_OK || rc == RESIL_EFULL);
+    interleave_check(rc != RESIL_OK || !late || before == 0);
+    if (rc != RESIL_OK)
+        return;
+    inside++;
+    interleave_check(inside <= 2);
+}
+
+static void set_up_wide(void)
+{
+    limit = 2;
+    set_up();
+    shrunk = false;
+}
+
+static void verify_shrunk(void)
+{
+    interleave_check(resil__bulkhead_limit(bulkhead.word_) == 1);
+    interleave_check(resil__bulkhead_in_flight(bulkhead.word_) == (int)inside && inside >= 1);
+    interleave_check(resil_bulkhead_acquire(&bulkhead) == RESIL_EFULL);
+}
+
+static void a_lower_limit_holds_from_then_on(void **state)
+{
+    struct scenario is = {
+        __func__,
+        4,
+        (body *const[]){shrink_limit, come_and_stay, come_and_stay, come_and_stay},
+        2,
+        set_up_wide,
+        verify_shrunk};
+
+    (void)state;
+    queue_config = (struct resil_queue_config){0};
+    interleave_explore(&is);
+    interleave_finds(&is,
+                     (struct fault){"resil__bulkhead_acquire_from", &bulkhead.word_, FAULT_BLIND});
+}
+
+/* Whoever has the lock, or the permit that others wait for: those who only give back, try or wake
+   don't depend on him. */
+static void give_back(int self)
+{
+    (void)self;
+    interleave_check(resil_queue_release(&queue) == RESIL_OK);
+}
+
+static void try_and_wake(int self)
+{
+    (void)self;
+    if (resil__queue_acquire(&queue) == RESIL_OK)
+        interleave_check(resil_queue_release(&queue) == RESIL_OK);
+    resil_queue_wake(&queue);
+}
+
+static void set_up_two_out(void)
+{
+    limit = 2;
+    set_up();
+    (void)resil_bulkhead_acquire(&bulkhead);
+    (void)resil_bulkhead_acquire(&bulkhead);
+}
+
+/* Three out, and one waits who isn't there. */
+static void set_up_waiter(void)
+{
+    limit = 3;
+    set_up();
+    for (int i = 0; i < 3; i++)
+        (void)resil_bulkhead_acquire(&bulkhead);
+    interleave_check(enter_as(3) == RESIL_WAIT);
+}
+
+static void verify_granted(void)
+{
+    interleave_check(rung[3] && confirm_as(3, 1001) == RESIL_OK);
+    interleave_check(resil_queue_release(&queue) == RESIL_OK);
+    verify_held();
+}
+
+static void releases_wait_for_nobody(void **state)
+{
+    struct scenario waiter = {
+        __func__,       3,           (body *const[]){cancel_early, give_back, give_back}, 3,
+        set_up_two_out, verify_empty};
+    struct scenario releasers = {
+        __func__,      3, (body *const[]){give_back, give_back, try_and_wake}, 3, set_up_waiter,
+        verify_granted};
+
+    (void)state;
+    queue_config = (struct resil_queue_config){0};
+    interleave_explore_against(&waiter, 1);
+    interleave_explore(&releasers);
+    /* The waiter does: it spins for a lock that a releaser may hold. */
+    assert_int_equal(interleave_stopping(&waiter, 2 | 4), -2);
+}
+
 /* A wrong program: one acquire, three releases. Whatever is answered with RESIL_OK adds up. */
 static void release_too_often(int self)
 {
@@ -302,6 +418,10 @@ static void checks_find_what_is_broken(void **state)
                      (struct fault){"resil__bulkhead_acquire_from", &bulkhead.word_, FAULT_BLIND});
     interleave_finds(&shared, (struct fault){"link_newest", &queue.waiting_, FAULT_LOST});
     interleave_finds(&shared, (struct fault){"unlock", &queue.lock_, FAULT_BLIND});
+    /* S2 of the proof in queue.c: with release alone a waiter sleeps beside a free permit. */
+    shared.bodies = (body *const[]){pass, pass};
+    shared.count = 2;
+    interleave_finds(&shared, (struct fault){"link_newest", &queue.waiting_, FAULT_WEAK});
 }
 
 int main(void)
@@ -315,6 +435,8 @@ int main(void)
         cmocka_unit_test(timeout_and_grant_agree_on_one_end),
         cmocka_unit_test(raised_limit_reaches_the_waiter),
         cmocka_unit_test(one_of_two_racing_reconfigures_is_busy),
+        cmocka_unit_test(a_lower_limit_holds_from_then_on),
+        cmocka_unit_test(releases_wait_for_nobody),
         cmocka_unit_test(releases_too_many_add_up),
         cmocka_unit_test(checks_find_what_is_broken),
     };

@@ -8,9 +8,10 @@
  * Testing of Multithreaded Programs", PLDI 2007). Depth first, each run replayed from its choices.
  *
  * Takes the place of base/atomic.h and base/contend.h: include it before any header of src/, then
- * include the .c files under test. Every operation is sequentially consistent here; weaker orders
- * are the business of ThreadSanitizer. Fibers may not use cmocka's asserts: they say
- * interleave_check.
+ * include the .c files under test. Fibers may not use cmocka's asserts: they say interleave_check.
+ *
+ * Stores wait in a buffer for a while, as processors do it: see interleave_buffer.h. Weaker orders
+ * than that are the business of ThreadSanitizer.
  *
  * A preemption is tried before operations on words alone that one fiber writes and another touches:
  * elsewhere it makes no difference. Which words these are is found out on the way; when one more
@@ -18,6 +19,9 @@
  *
  * A checker that never fails proves nothing: interleave_finds runs the same code with one operation
  * of it broken, and fails unless that is found.
+ *
+ * A schedule that failed is printed as RESIL_SCHEDULE=...: with that in the environment the program
+ * runs it alone, and says what every operation did. See interleave_trace.h.
  */
 
 #include <stdbool.h>
@@ -33,11 +37,13 @@
 #define INTERLEAVE_DEPTH  4096
 #define INTERLEAVE_WORDS  1024  /* a power of two, more than the words of any object under test */
 #define INTERLEAVE_STEPS  20000 /* operations of one run: more is for ever */
+#define INTERLEAVE_STORES 16    /* in a buffer: the next one waits until the oldest is through */
 
 enum fiber_state {
     FIBER_READY,
     FIBER_SPINNING,
     FIBER_ASLEEP,
+    FIBER_STOPPED, /* for ever, wherever it was */
     FIBER_DONE
 };
 
@@ -47,6 +53,7 @@ enum fault_kind {
     FAULT_BLIND, /* a compare-and-swap that doesn't compare */
     FAULT_LOST,  /* a write that isn't made */
     FAULT_STALE, /* a load that repeats what the fiber saw there before: a check left out */
+    FAULT_WEAK,  /* a sequentially consistent store or an exchange that is a store with release */
 };
 
 /** The operations of one function on one word, broken. */
@@ -63,6 +70,21 @@ struct interleave_word {
     bool written, contested;
 };
 
+/** A choice: at which operation of the run, about what, which way. */
+struct interleave_choice {
+    unsigned step;
+    char kind; /* p preempt, y who is next, d delay a store, f how many stores go through, s stop */
+    unsigned char way, of;
+};
+
+/** A store that only its own fiber sees as yet. */
+struct interleave_store {
+    void *word;
+    uint64_t value;
+    uint64_t under; /* while the fiber runs: what the others see there */
+    bool narrow;    /* 32 bits */
+};
+
 static struct {
     struct interleave_word words[INTERLEAVE_WORDS];
     struct fault fault;
@@ -75,11 +97,23 @@ static struct {
     enum fiber_state states[INTERLEAVE_FIBERS];
     char stacks[INTERLEAVE_FIBERS][65536];
     int count, current;
-    unsigned preemptions;    /* left in this run */
+    unsigned budget;         /* preemptions and delays left in this run */
+    unsigned stops;          /* fibers that may still be stopped for ever */
+    unsigned victims;        /* which they may be, by bit */
     unsigned idle;           /* spins of fibers that were alone, since the last write */
     unsigned depth, planned; /* choices made in this run, and taken over from the last */
-    unsigned short chosen[INTERLEAVE_DEPTH], of[INTERLEAVE_DEPTH];
-    int failed; /* line of the first check that failed; -1 = too deep, -2 = nobody gets on */
+    struct interleave_choice choices[INTERLEAVE_DEPTH];
+    struct interleave_store stores[INTERLEAVE_FIBERS][INTERLEAVE_STORES]; /* the oldest first */
+    unsigned stored[INTERLEAVE_FIBERS];
+    unsigned through;                  /* the fibers whose stores go through just now, by bit */
+    unsigned taken[INTERLEAVE_FIBERS]; /* points a fiber has passed in this run */
+    unsigned taken_max;                /* by any, in any run */
+    const struct interleave_choice *replay; /* what to do instead of all */
+    unsigned replay_count;
+    uint64_t random; /* not 0: no search, every choice by chance */
+    bool unbuffered; /* all stores go through at once */
+    bool saying;     /* prints each operation */
+    int failed;      /* line of the first check that failed; -1 = too deep, -2 = nobody gets on */
     uint64_t runs;
 } interleave;
 
@@ -91,31 +125,64 @@ static void interleave_check_at(bool kept, int line)
 
 #define interleave_check(condition) interleave_check_at((condition), __LINE__)
 
-/* One of n ways: as planned, or the first. */
-static unsigned interleave_pick(unsigned n)
+#include "interleave_trace.h"
+
+/* One in four, so that operations are often cut into but rarely all of them. */
+static unsigned interleave_pick_by_chance(unsigned n)
 {
-    unsigned at = interleave.depth;
+    uint64_t x = interleave.random;
+
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    interleave.random = x;
+    return (x >> 20) % 4 != 0 ? 0 : (unsigned)((x >> 32) % n);
+}
+
+/* One of n ways: as planned, or the first. */
+static unsigned interleave_pick(char kind, unsigned n)
+{
+    struct interleave_choice *choice = &interleave.choices[interleave.depth];
 
     if (n < 2 || interleave.failed != 0)
         return 0;
-    if (at == INTERLEAVE_DEPTH) {
+    if (interleave.random != 0)
+        return interleave_pick_by_chance(n);
+    if (interleave.depth == INTERLEAVE_DEPTH) {
         interleave.failed = -1;
         return 0;
     }
-    if (at >= interleave.planned)
-        interleave.chosen[at] = 0;
-    interleave.of[at] = (unsigned short)n;
+    if (interleave.depth >= interleave.planned)
+        choice->way = 0;
+    choice->step = interleave.steps;
+    choice->kind = kind;
+    choice->of = (unsigned char)n;
+    if (interleave.replay != NULL)
+        choice->way = interleave_replayed(n);
     interleave.depth++;
-    return interleave.chosen[at];
+    return choice->way;
 }
+
+static void interleave_lay(int fiber);
+static void interleave_lift(int fiber);
 
 static void interleave_switch(int next)
 {
     int self = interleave.current;
 
+    if (next == self)
+        return;
+    interleave_lift(self);
     interleave.current = next;
-    if (next != self)
-        (void)swapcontext(&interleave.contexts[self], &interleave.contexts[next]);
+    interleave_lay(next);
+    (void)swapcontext(&interleave.contexts[self], &interleave.contexts[next]);
+}
+
+/* The run is over. */
+static void interleave_go_home(void)
+{
+    interleave_lift(interleave.current);
+    (void)swapcontext(&interleave.contexts[interleave.current], &interleave.home);
 }
 
 static unsigned interleave_others(int *others)
@@ -128,42 +195,66 @@ static unsigned interleave_others(int *others)
     return n;
 }
 
-/* Before an atomic operation: go on, or be preempted. */
-static void interleave_point(void)
+static void interleave_yield(enum fiber_state state);
+
+/* Go on, be preempted, or be stopped for ever. */
+static void interleave_cut(void)
 {
     int others[INTERLEAVE_FIBERS];
     unsigned n, way;
 
-    if (interleave.preemptions == 0)
+    interleave.taken[interleave.current]++;
+    if (interleave.stops > 0 && (interleave.victims >> interleave.current & 1) != 0 &&
+        interleave_pick('s', 2) == 1) {
+        interleave.stops--;
+        interleave_yield(FIBER_STOPPED);
+    }
+    if (interleave.budget == 0)
         return;
     n = interleave_others(others);
-    way = interleave_pick(n + 1);
+    way = interleave_pick('p', n + 1);
     if (way == 0)
         return;
-    interleave.preemptions--;
+    interleave.budget--;
     interleave_switch(others[way - 1]);
 }
 
-/* After a write: who spins may find something new. */
-static void interleave_wrote(void)
+/** Where a fiber may be cut into beside its atomic operations. */
+static inline void interleave_point(void)
+{
+    if (!interleave.running)
+        return;
+    interleave.steps++;
+    interleave_cut();
+}
+
+/* After a write of a fiber: who spins may find something new. */
+static void interleave_wrote(int fiber)
 {
     interleave.idle = 0;
     for (int i = 0; i < interleave.count; i++) {
         if (interleave.states[i] == FIBER_SPINNING)
             interleave.states[i] = FIBER_READY;
-        interleave.news[i] |= i != interleave.current;
+        interleave.news[i] |= i != fiber;
     }
 }
 
-/* The current fiber can't go on: another one, else one that spins, else the run is over. */
+#include "interleave_buffer.h"
+
+/* The current fiber can't go on: another one, else one that spins, else the run is over. What is
+   still in the buffers when nobody has anything to do has all the time it needs. */
 static void interleave_yield(enum fiber_state state)
 {
     int others[INTERLEAVE_FIBERS];
     unsigned n = interleave_others(others);
 
     interleave.states[interleave.current] = state;
+    if (n == 0 && interleave_drain_all())
+        n = interleave_others(others);
+    if (n == 0 && interleave.states[interleave.current] == FIBER_READY)
+        return;
     if (n > 0) {
-        interleave_switch(others[interleave_pick(n)]);
+        interleave_switch(others[interleave_pick('y', n)]);
         return;
     }
     if (++interleave.idle < 100)
@@ -175,7 +266,7 @@ static void interleave_yield(enum fiber_state state)
             }
     if (interleave.idle >= 100)
         interleave.failed = -2;
-    (void)swapcontext(&interleave.contexts[interleave.current], &interleave.home);
+    interleave_go_home();
 }
 
 /** Puts the current fiber to sleep until interleave_wake. */
@@ -204,72 +295,92 @@ static void interleave_start(int fiber)
     interleave.states[fiber] = FIBER_READY;
     interleave.has_seen[fiber] = false;
     interleave.news[fiber] = false;
+    interleave.stored[fiber] = 0;
+    interleave.taken[fiber] = 0;
     (void)getcontext(&interleave.contexts[fiber]);
     interleave.contexts[fiber].uc_stack.ss_sp = interleave.stacks[fiber];
     interleave.contexts[fiber].uc_stack.ss_size = sizeof interleave.stacks[fiber];
     makecontext(&interleave.contexts[fiber], interleave_fiber, 0);
 }
 
-static void interleave_run(void)
+/* Returns whether every fiber has come to its end. */
+static bool interleave_run(void)
 {
+    bool all = true;
+
     interleave.depth = 0;
     interleave.idle = 0;
     interleave.steps = 0;
+    interleave.through = 0;
     interleave.runs++;
     interleave.running = true;
     for (int i = 0; i < interleave.count; i++)
         interleave_start(i);
-    interleave.current = (int)interleave_pick((unsigned)interleave.count);
+    interleave.current = (int)interleave_pick('y', (unsigned)interleave.count);
     (void)swapcontext(&interleave.home, &interleave.contexts[interleave.current]);
     interleave.running = false;
-    for (int i = 0; i < interleave.count; i++)
-        interleave_check(interleave.states[i] == FIBER_DONE); /* else: asleep for ever */
+    for (int i = 0; i < interleave.count; i++) {
+        all = all && interleave.states[i] == FIBER_DONE;
+        /* else: asleep for ever */
+        interleave_check(interleave.states[i] == FIBER_DONE ||
+                         interleave.states[i] == FIBER_STOPPED);
+        if (interleave.taken[i] > interleave.taken_max)
+            interleave.taken_max = interleave.taken[i];
+    }
+    return all;
 }
 
 /* The choices of the next run; false when there is none. */
 static bool interleave_next(void)
 {
     unsigned planned = interleave.depth;
+    struct interleave_choice *last;
 
+    if (interleave.replay != NULL || interleave.random != 0)
+        return false;
     if (interleave.grown) {
         interleave.grown = false;
         interleave.runs = 0;
         interleave.planned = 0;
         return true;
     }
-    while (planned > 0 && interleave.chosen[planned - 1] + 1u == interleave.of[planned - 1])
+    while (planned > 0) {
+        last = &interleave.choices[planned - 1];
+        if (last->way + 1u < last->of) {
+            last->way++;
+            break;
+        }
         planned--;
-    if (planned > 0)
-        interleave.chosen[planned - 1]++;
+    }
     interleave.planned = planned;
     return planned > 0;
 }
 
 /**
- * Runs count fibers through all interleavings with at most so many preemptions.
+ * Runs count fibers through all interleavings with at most so many preemptions and delayed stores,
+ * and so many of them stopped for ever.
  *
- * set_up and verify are called before and after each run, outside of any fiber. Stops at the first
- * failure.
+ * set_up and verify are called before and after each run, outside of any fiber; verify not where
+ * one was stopped. Ends at the first failure.
  *
  * @return 0, or the line of the check that failed.
  */
-static int interleave_all(int count, void (*const *bodies)(int self), unsigned preemptions,
-                          void (*set_up)(void), void (*verify)(void))
+static int interleave_all(int count, void (*const *bodies)(int self), unsigned budget,
+                          unsigned stops, void (*set_up)(void), void (*verify)(void))
 {
     interleave_bodies = bodies;
     interleave.count = count;
     interleave.planned = 0;
     interleave.failed = 0;
     interleave.runs = 0;
+    interleave.taken_max = 0;
     interleave.grown = false;
     memset(interleave.words, 0, sizeof interleave.words);
     do {
-        interleave.preemptions = 0; /* nobody to preempt outside of fibers */
         set_up();
-        interleave.preemptions = preemptions;
-        interleave_run();
-        interleave.preemptions = 0;
-        if (interleave.failed == 0)
+        interleave.budget = budget;
+        interleave.stops = stops;
+        if (interleave_run() && interleave.failed == 0)
             verify();
     } while (interleave.failed == 0 && interleave_next());
     return interleave.failed;

@@ -2,7 +2,7 @@
 #ifndef RESIL_INTERLEAVE_ATOMIC_H
 #define RESIL_INTERLEAVE_ATOMIC_H
 
-/* The second half of interleave.h: what stands in for base/atomic.h and base/contend.h. */
+/* A part of interleave.h: what stands in for base/atomic.h and base/contend.h. */
 
 /* Notes who touches a word; true if others may see a difference. */
 static inline bool interleave_touch(const void *word, bool writes)
@@ -19,7 +19,8 @@ static inline bool interleave_touch(const void *word, bool writes)
         entry->contested = true;
         interleave.grown = true;
     }
-    return entry->contested;
+    /* Where nothing is searched, all words are: chance and a replayed schedule need no news. */
+    return entry->contested || interleave.random != 0 || interleave.replay != NULL;
 }
 
 /* Before an operation. */
@@ -29,10 +30,26 @@ static inline void interleave_before(const void *word)
         return;
     if (++interleave.steps > INTERLEAVE_STEPS) {
         interleave.failed = interleave.failed != 0 ? interleave.failed : -2;
-        (void)swapcontext(&interleave.contexts[interleave.current], &interleave.home);
+        interleave_go_home();
     }
     if (interleave_touch(word, false))
-        interleave_point();
+        interleave_cut();
+}
+
+/* A fence, and the first half of all that are one. */
+static inline void interleave_fence(void)
+{
+    if (interleave.running)
+        interleave_drain(interleave.current);
+}
+
+/* Before a read-modify-write or a sequentially consistent store. */
+static inline void interleave_before_rmw(const void *word)
+{
+    interleave_before(word);
+    interleave_fence();
+    if (interleave.running)
+        interleave_offer(word, interleave.current);
 }
 
 /* After a write. */
@@ -41,7 +58,7 @@ static inline void interleave_after(const void *word)
     if (!interleave.running)
         return;
     (void)interleave_touch(word, true);
-    interleave_wrote();
+    interleave_wrote(interleave.current);
 }
 
 static inline bool interleave_broken(const char *in, const void *word, enum fault_kind kind)
@@ -66,47 +83,79 @@ static inline uint64_t interleave_see(const char *in, const void *word, uint64_t
 #define INTERLEAVE_OPS(suffix, type)                                                               \
     static inline type interleave_load##suffix(const type *word, const char *in)                   \
     {                                                                                              \
+        type value;                                                                                \
+                                                                                                   \
         interleave_before(word);                                                                   \
-        return (type)interleave_see(in, word, *word);                                              \
+        interleave_offer_load(word);                                                               \
+        value = (type)interleave_see(in, word, *word);                                             \
+        interleave_say(in, interleave.current, "load", word, value);                               \
+        return value;                                                                              \
+    }                                                                                              \
+    static inline void interleave_store##suffix(type *word, type value, const char *in)            \
+    {                                                                                              \
+        interleave_before(word);                                                                   \
+        interleave_say(in, interleave.current, "store", word, value);                              \
+        if (interleave_broken(in, word, FAULT_LOST) ||                                             \
+            interleave_keep(word, value, sizeof *word == 4,                                        \
+                            interleave.running && interleave_touch(word, true)))                   \
+            return;                                                                                \
+        if (interleave.running)                                                                    \
+            interleave_offer(word, interleave.current);                                            \
+        *word = value;                                                                             \
+        interleave_after(word);                                                                    \
     }                                                                                              \
     static inline type interleave_xchg##suffix(type *word, type value, const char *in)             \
     {                                                                                              \
         type old;                                                                                  \
                                                                                                    \
-        interleave_before(word);                                                                   \
+        if (interleave_broken(in, word, FAULT_WEAK)) {                                             \
+            old = interleave_load##suffix(word, in);                                               \
+            interleave_store##suffix(word, value, in);                                             \
+            return old;                                                                            \
+        }                                                                                          \
+        interleave_before_rmw(word);                                                               \
         old = *word;                                                                               \
         if (!interleave_broken(in, word, FAULT_LOST))                                              \
             *word = value;                                                                         \
+        interleave_say(in, interleave.current, "exchange", word, value);                           \
         interleave_after(word);                                                                    \
         return old;                                                                                \
     }                                                                                              \
-    static inline type interleave_add##suffix(type *word, type value)                              \
-    {                                                                                              \
-        interleave_before(word);                                                                   \
-        *word += value;                                                                            \
-        interleave_after(word);                                                                    \
-        return *word - value;                                                                      \
-    }                                                                                              \
-    static inline type interleave_or##suffix(type *word, type value)                               \
+    static inline type interleave_add##suffix(type *word, type value, const char *in)              \
     {                                                                                              \
         type old;                                                                                  \
                                                                                                    \
-        interleave_before(word);                                                                   \
+        interleave_before_rmw(word);                                                               \
+        old = *word;                                                                               \
+        if (!interleave_broken(in, word, FAULT_LOST))                                              \
+            *word += value;                                                                        \
+        interleave_say(in, interleave.current, "add", word, *word);                                \
+        interleave_after(word);                                                                    \
+        return old;                                                                                \
+    }                                                                                              \
+    static inline type interleave_or##suffix(type *word, type value, const char *in)               \
+    {                                                                                              \
+        type old;                                                                                  \
+                                                                                                   \
+        interleave_before_rmw(word);                                                               \
         old = *word;                                                                               \
         *word |= value;                                                                            \
+        interleave_say(in, interleave.current, "or", word, *word);                                 \
         interleave_after(word);                                                                    \
         return old;                                                                                \
     }                                                                                              \
     static inline bool interleave_cas##suffix(type *word, type *expected, type desired,            \
                                               const char *in)                                      \
     {                                                                                              \
-        interleave_before(word);                                                                   \
+        interleave_before_rmw(word);                                                               \
         if (*word != *expected && !interleave_broken(in, word, FAULT_BLIND)) {                     \
             *expected = (type)interleave_see(in, word, *word);                                     \
+            interleave_say(in, interleave.current, "swap failed", word, *word);                    \
             return false;                                                                          \
         }                                                                                          \
         if (!interleave_broken(in, word, FAULT_LOST))                                              \
             *word = desired;                                                                       \
+        interleave_say(in, interleave.current, "swap", word, desired);                             \
         interleave_after(word);                                                                    \
         return true;                                                                               \
     }
@@ -119,27 +168,33 @@ INTERLEAVE_OPS(32, uint32_t)
 #define resil__load_relaxed(word)             interleave_load(word, __func__)
 #define resil__load_acquire(word)             interleave_load(word, __func__)
 #define resil__load_seq(word)                 interleave_load(word, __func__)
-#define resil__store_relaxed(word, value)     ((void)interleave_xchg(word, value, __func__))
-#define resil__store_release(word, value)     ((void)interleave_xchg(word, value, __func__))
+#define resil__store_relaxed(word, value)     interleave_store(word, value, __func__)
+#define resil__store_release(word, value)     interleave_store(word, value, __func__)
 #define resil__store_seq(word, value)         ((void)interleave_xchg(word, value, __func__))
 #define resil__xchg(word, value)              interleave_xchg(word, value, __func__)
-#define resil__add_relaxed(word, value)       interleave_add(word, value)
-#define resil__add(word, value)               interleave_add(word, value)
-#define resil__sub(word, value)               interleave_add(word, -(uint64_t)(value))
-#define resil__sub_seq(word, value)           interleave_add(word, -(uint64_t)(value))
-#define resil__or(word, value)                interleave_or(word, value)
+#define resil__add_relaxed(word, value)       interleave_add(word, value, __func__)
+#define resil__add(word, value)               interleave_add(word, value, __func__)
+#define resil__sub(word, value)               interleave_add(word, -(uint64_t)(value), __func__)
+#define resil__sub_seq(word, value)           interleave_add(word, -(uint64_t)(value), __func__)
+#define resil__or(word, value)                interleave_or(word, value, __func__)
 #define resil__cas(word, expected, desired)   interleave_cas(word, expected, desired, __func__)
 #define resil__load_relaxed32(word)           interleave_load32(word, __func__)
 #define resil__load_acquire32(word)           interleave_load32(word, __func__)
 #define resil__load_seq32(word)               interleave_load32(word, __func__)
-#define resil__store_relaxed32(word, value)   ((void)interleave_xchg32(word, value, __func__))
-#define resil__store_release32(word, value)   ((void)interleave_xchg32(word, value, __func__))
+#define resil__store_relaxed32(word, value)   interleave_store32(word, value, __func__)
+#define resil__store_release32(word, value)   interleave_store32(word, value, __func__)
 #define resil__store_seq32(word, value)       ((void)interleave_xchg32(word, value, __func__))
 #define resil__xchg32(word, value)            interleave_xchg32(word, value, __func__)
-#define resil__add32(word, value)             interleave_add32(word, value)
-#define resil__sub32(word, value)             interleave_add32(word, -(uint32_t)(value))
-#define resil__or32(word, value)              interleave_or32(word, value)
+#define resil__add32(word, value)             interleave_add32(word, value, __func__)
+#define resil__sub32(word, value)             interleave_add32(word, -(uint32_t)(value), __func__)
+#define resil__or32(word, value)              interleave_or32(word, value, __func__)
 #define resil__cas32(word, expected, desired) interleave_cas32(word, expected, desired, __func__)
+
+/* Pointers go through at once, behind what the fiber has stored before. */
+#define resil__load_ptr_acquire(pointer) (interleave_before(pointer), *(pointer))
+#define resil__store_ptr_release(pointer, value)                                                   \
+    (interleave_before(pointer), interleave_fence(), (void)(*(pointer) = (value)),                 \
+     interleave_after(pointer))
 
 struct resil__contend {
     int unused;

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -54,12 +55,24 @@ static inline uint64_t test_torture_ms(void)
     return text != NULL ? strtoull(text, NULL, 0) : 300;
 }
 
+/* How a failed check gets back to what makes it small: see shrink.h. */
+static bool model_catching;
+static jmp_buf model_caught;
+static const char *model_message = "";
+
+static inline void model_failed(uint64_t seed, uint64_t operation, const char *message)
+{
+    model_message = message;
+    if (model_catching)
+        longjmp(model_caught, 1);
+    fail_msg("RESIL_SEED=%" PRIu64 ", operation %" PRIu64 ": %s", seed, operation, message);
+}
+
 /** Fails a model test and says how to replay it; bench has a seed and the number of an operation. */
 #define MODEL_CHECK(bench, condition)                                                              \
     do {                                                                                           \
         if (!(condition))                                                                          \
-            fail_msg("RESIL_SEED=%" PRIu64 ", operation %" PRIu64 ": %s", (bench)->seed,           \
-                     (bench)->operation, #condition);                                              \
+            model_failed((bench)->seed, (bench)->operation, #condition);                           \
     } while (0)
 
 #endif

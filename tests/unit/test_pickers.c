@@ -386,10 +386,26 @@ static void peak_ewma_takes_a_stranger_for_the_first_latency(void **state)
     struct fixture *f = fixture_new(resil_picker_peak_ewma(), NULL, 2);
 
     (void)state;
-    resil__ewma_observe(&f->loads[0].ewma_, 29000000, f->context.now_ns, f->pool.options.decay_ns);
+    f->loads[1].in_flight_ = 1;
+    resil__ewma_observe(&f->loads[0].ewma_, 59000000, f->context.now_ns, f->pool.options.decay_ns);
     assert_int_equal(fixture_pick(f), 0);
-    resil__ewma_observe(&f->loads[0].ewma_, 31000000, f->context.now_ns, f->pool.options.decay_ns);
+    resil__ewma_observe(&f->loads[0].ewma_, 61000000, f->context.now_ns, f->pool.options.decay_ns);
     assert_int_equal(fixture_pick(f), 1);
+    fixture_free(f);
+}
+
+/* However fast its peers are: else a small client would never hear of a new endpoint. */
+static void peak_ewma_asks_an_idle_stranger_first(void **state)
+{
+    struct fixture *f = fixture_new(resil_picker_peak_ewma(), NULL, 2);
+
+    (void)state;
+    resil__ewma_observe(&f->loads[0].ewma_, 1000, f->context.now_ns, f->pool.options.decay_ns);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(fixture_pick(f), 1);
+    f->loads[1].in_flight_ = 1;
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(fixture_pick(f), 0);
     fixture_free(f);
 }
 
@@ -503,6 +519,7 @@ int main(void)
         cmocka_unit_test(weighted_least_requests_fills_by_weight),
         cmocka_unit_test(peak_ewma_prefers_the_shorter_wait),
         cmocka_unit_test(peak_ewma_takes_a_stranger_for_the_first_latency),
+        cmocka_unit_test(peak_ewma_asks_an_idle_stranger_first),
         cmocka_unit_test(peak_ewma_weighs_and_never_overflows),
         cmocka_unit_test(peak_ewma_compares_like_doubles_whatever_the_scale),
         cmocka_unit_test(a_picker_of_ones_own_sees_what_ours_see),
