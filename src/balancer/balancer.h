@@ -304,6 +304,24 @@ void resil__list_free(struct resil__balancer *lb, struct resil__list *list);
 /** Sorts the entries of a list into groups and slices, and builds the tables over members. */
 bool resil__list_group(struct resil__balancer *lb, struct resil__list *list);
 
+/* view_init.c */
+
+/** However small a table, it is aligned to a line. */
+#define RESIL__LINE 64
+
+static inline size_t resil__lines(size_t bytes)
+{
+    return bytes / RESIL__LINE + (bytes % RESIL__LINE != 0);
+}
+
+/** The part of a pool that every view of it shares. */
+struct resil_pool resil__pool_of(const struct resil__balancer *lb,
+                                 const struct resil__group *group);
+
+/** Gets a view of a list that is grouped what it needs. */
+bool resil__view_init(struct resil__balancer *lb, struct resil__list *list,
+                      struct resil__view *view, const struct resil__slice *slices);
+
 /* view.c */
 
 /** Makes the current view anew and publishes it; if every view of the list is still being read,

@@ -127,32 +127,11 @@ static bool fill_members(const struct sorting *sorting, struct resil__group *gro
     return true;
 }
 
-/* The part of a pool that every view of it shares. */
-static struct resil_pool bare_pool(const struct resil__balancer *lb,
-                                   const struct resil__group *group)
-{
-    return (struct resil_pool){
-        .members = group->members,
-        .member_count = group->count,
-        .options = lb->config.options,
-        .turns_ = &group->turns->turns,
-        .probes_ = &group->turns->probes,
-    };
-}
-
-/* However small a table, it is aligned to a line. */
-#define LINE 64
-
-static size_t lines_of(size_t size)
-{
-    return size / LINE + (size % LINE != 0);
-}
-
 static bool build_table(struct resil__balancer *lb, struct resil__list *list,
                         struct resil__group *group)
 {
     const struct resil_picker *picker = lb->config.picker;
-    struct resil_pool pool = bare_pool(lb, group);
+    struct resil_pool pool = resil__pool_of(lb, group);
     size_t size = picker->table_size != NULL ? picker->table_size(&pool) : 0;
 
     if (size == 0)
@@ -161,7 +140,7 @@ static bool build_table(struct resil__balancer *lb, struct resil__list *list,
         group->table_size = size;
         return true;
     }
-    group->table = resil__arena_get(lb, &list->arena, lines_of(size), LINE);
+    group->table = resil__arena_get(lb, &list->arena, resil__lines(size), RESIL__LINE);
     if (group->table == NULL)
         return false;
     picker->build(&pool, group->table);
@@ -270,56 +249,6 @@ static void add_slice(struct sorting *sorting, struct resil__slice *slice)
         }
 }
 
-/* Of our own pickers it is known that they don't dawdle inside of a section. */
-static bool is_ours(const struct resil_picker *picker)
-{
-    const struct resil_picker *ours[] = {
-        resil_picker_round_robin(),    resil_picker_smooth_weighted(),
-        resil_picker_random(),         resil_picker_weighted_random(),
-        resil_picker_least_requests(), resil_picker_weighted_least_requests(),
-        resil_picker_peak_ewma(),      resil_picker_prequal(),
-        resil_picker_ring_hash(),      resil_picker_maglev(),
-        resil_picker_rendezvous(),     resil_picker_bounded_load(),
-    };
-
-    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-        if (picker == ours[i])
-            return true;
-    return false;
-}
-
-static bool make_view(struct resil__balancer *lb, struct resil__list *list,
-                      struct resil__view *view, const struct resil__slice *slices)
-{
-    struct resil__arena *arena = &list->arena;
-
-    view->list = list;
-    view->picker = lb->config.picker;
-    view->pick = view->picker->pick;
-    view->flags = view->picker->flags;
-    view->stateful = lb->config.state_size != 0;
-    view->pinned = !is_ours(view->picker);
-    view->pools = resil__arena_get(lb, arena, list->group_count, sizeof *view->pools);
-    view->slices = resil__arena_get(lb, arena, list->slice_count, sizeof *view->slices);
-    view->sticky = resil__arena_get(lb, arena, list->count, 1);
-    view->tables = resil__arena_get(lb, arena, list->group_count, sizeof *view->tables);
-    if (arena->failed)
-        return false;
-    memcpy(view->slices, slices, list->slice_count * sizeof *slices);
-    for (uint32_t g = 0; g < list->group_count; g++) {
-        struct resil__group *group = &list->groups[g];
-        struct resil_pool *pool = &view->pools[g];
-
-        *pool = bare_pool(lb, group);
-        pool->candidates = resil__arena_get(lb, arena, group->count, sizeof *pool->candidates);
-        pool->candidate_of = resil__arena_get(lb, arena, group->count, sizeof *pool->candidate_of);
-        pool->table = group->table;
-        if (group->table_size != 0)
-            view->tables[g] = resil__arena_get(lb, arena, lines_of(group->table_size), LINE);
-    }
-    return !arena->failed;
-}
-
 bool resil__list_group(struct resil__balancer *lb, struct resil__list *list)
 {
     struct sorting sorting = {.lb = lb, .list = list};
@@ -344,6 +273,6 @@ bool resil__list_group(struct resil__balancer *lb, struct resil__list *list)
         add_slice(&sorting, &slices[s]);
     }
     for (size_t v = 0; v < RESIL__VIEWS && !list->arena.failed; v++)
-        (void)make_view(lb, list, &list->views[v], slices);
+        (void)resil__view_init(lb, list, &list->views[v], slices);
     return !list->arena.failed;
 }
