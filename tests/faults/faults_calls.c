@@ -32,6 +32,8 @@
 
 #include <resil/resil.h>
 
+#include "platform/cpu.h"
+
 #define CALLS(X)                                                                                   \
     X(aligned_alloc)                                                                               \
     X(clock_getres)                                                                                \
@@ -58,11 +60,13 @@
     X(pthread_sigmask)                                                                             \
     X(read)                                                                                        \
     X(recv)                                                                                        \
+    X(sched_getcpu)                                                                                \
     X(send)                                                                                        \
     X(socket)                                                                                      \
     X(stat)                                                                                        \
     X(strerror_r)                                                                                  \
     X(syscall)                                                                                     \
+    X(sysconf)                                                                                     \
     X(write)
 
 enum call {
@@ -154,6 +158,8 @@ WRAP(int, pthread_sigmask, pthread_sigmask, (int h, const sigset_t *s, sigset_t 
      EINVAL)
 WRAP(ssize_t, read, read, (int fd, void *p, size_t n), (fd, p, n), EIO, -1)
 WRAP(ssize_t, recv, recv, (int fd, void *p, size_t n, int f), (fd, p, n, f), ECONNRESET, -1)
+WRAP(int, sched_getcpu, sched_getcpu, (void), (), ENOSYS, -1)
+WRAP(long, sysconf, sysconf, (int n), (n), EINVAL, -1)
 WRAP(ssize_t, send, send, (int fd, const void *p, size_t n, int f), (fd, p, n, f), EPIPE, -1)
 WRAP(int, socket, socket, (int f, int t, int p), (f, t, p), EMFILE, -1)
 WRAP(int, stat, stat, (const char *n, struct stat *s), (n, s), EACCES, -1)
@@ -349,6 +355,17 @@ static void resolver(void)
     resil_resolver_stop(&file.resolver);
 }
 
+/* The processor and how many there are: for who keeps counters apart. */
+static void processors(void)
+{
+    uint64_t stripes = resil_stripes();
+
+    CHECK(stripes >= 1 && stripes <= RESIL_STRIPES_MAX && (stripes & (stripes - 1)) == 0);
+    (void)resil__cpu_ask();
+    arm(false);
+    CHECK(resil_stripes() >= stripes);
+}
+
 /* What a file that isn't there tells. */
 static void missing(void)
 {
@@ -489,12 +506,11 @@ struct scenario {
     unsigned most; /* of each call, so many are refused: the rest are alike */
 };
 
-static const struct scenario control = {"control", leaky, 12}, scenarios[] = {
-                                                                   {"environment", environment, 12},
-                                                                   {"resolver", resolver, 12},
-                                                                   {"missing file", missing, 12},
-                                                                   {"balancer", balancer, 60},
-                                                                   {"prober", prober, 3},
+static const struct scenario control = {"control", leaky, 12},
+                             scenarios[] = {
+                                 {"environment", environment, 12}, {"processors", processors, 12},
+                                 {"resolver", resolver, 12},       {"missing file", missing, 12},
+                                 {"balancer", balancer, 60},       {"prober", prober, 3},
 };
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)
 

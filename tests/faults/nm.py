@@ -25,6 +25,7 @@ CANT_FAIL = {
     "pthread_mutex_unlock": "of a normal mutex that this thread holds",
     "pthread_once": "always succeeds",
     "pthread_self": "always succeeds",
+    "rseq_offset": "a number, no call", "rseq_size": "a number, no call",
     "sched_yield": "always succeeds; in builds with -Dchaos=true alone",
     "sigfillset": "of a set of ours",
     "snprintf": "into memory, with no conversion that allocates; its length is not relied on where it may cut",
