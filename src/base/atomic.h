@@ -26,6 +26,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/chaos.h"
+
 #ifdef __cplusplus
 #error "src/base is C only"
 #endif
@@ -37,47 +39,58 @@
 #define RESIL__ATOMIC_OPS(suffix, type)                                                            \
     static inline type resil__load_relaxed##suffix(const type *word)                               \
     {                                                                                              \
+        resil__chaos();                                                                            \
         return __atomic_load_n(word, __ATOMIC_RELAXED);                                            \
     }                                                                                              \
     static inline type resil__load_acquire##suffix(const type *word)                               \
     {                                                                                              \
+        resil__chaos();                                                                            \
         return __atomic_load_n(word, __ATOMIC_ACQUIRE);                                            \
     }                                                                                              \
     static inline void resil__store_relaxed##suffix(type *word, type value)                        \
     {                                                                                              \
+        resil__chaos();                                                                            \
         __atomic_store_n(word, value, __ATOMIC_RELAXED);                                           \
     }                                                                                              \
     static inline void resil__store_release##suffix(type *word, type value)                        \
     {                                                                                              \
+        resil__chaos();                                                                            \
         __atomic_store_n(word, value, __ATOMIC_RELEASE);                                           \
     }                                                                                              \
     static inline bool resil__cas##suffix(type *word, type *expected, type desired)                \
     {                                                                                              \
+        resil__chaos();                                                                            \
         return __atomic_compare_exchange_n(word, expected, desired, false, __ATOMIC_ACQ_REL,       \
                                            __ATOMIC_ACQUIRE);                                      \
     }                                                                                              \
     static inline type resil__add_relaxed##suffix(type *word, type value)                          \
     {                                                                                              \
+        resil__chaos();                                                                            \
         return __atomic_fetch_add(word, value, __ATOMIC_RELAXED);                                  \
     }                                                                                              \
     static inline type resil__add##suffix(type *word, type value)                                  \
     {                                                                                              \
+        resil__chaos();                                                                            \
         return __atomic_fetch_add(word, value, __ATOMIC_ACQ_REL);                                  \
     }                                                                                              \
     static inline type resil__sub##suffix(type *word, type value)                                  \
     {                                                                                              \
+        resil__chaos();                                                                            \
         return __atomic_fetch_sub(word, value, __ATOMIC_ACQ_REL);                                  \
     }                                                                                              \
     static inline type resil__load_seq##suffix(const type *word)                                   \
     {                                                                                              \
+        resil__chaos();                                                                            \
         return __atomic_load_n(word, __ATOMIC_SEQ_CST);                                            \
     }                                                                                              \
     static inline void resil__store_seq##suffix(type *word, type value)                            \
     {                                                                                              \
+        resil__chaos();                                                                            \
         __atomic_store_n(word, value, __ATOMIC_SEQ_CST);                                           \
     }                                                                                              \
     static inline type resil__sub_seq##suffix(type *word, type value)                              \
     {                                                                                              \
+        resil__chaos();                                                                            \
         return __atomic_fetch_sub(word, value, __ATOMIC_SEQ_CST);                                  \
     }                                                                                              \
     static inline type resil__add_seq##suffix(type *word, type value)                              \
@@ -91,10 +104,12 @@
     }                                                                                              \
     static inline type resil__or##suffix(type *word, type value)                                   \
     {                                                                                              \
+        resil__chaos();                                                                            \
         return __atomic_fetch_or(word, value, __ATOMIC_ACQ_REL);                                   \
     }                                                                                              \
     static inline type resil__xchg##suffix(type *word, type value)                                 \
     {                                                                                              \
+        resil__chaos();                                                                            \
         return __atomic_exchange_n(word, value, __ATOMIC_ACQ_REL);                                 \
     }
 
@@ -103,7 +118,9 @@ RESIL__ATOMIC_OPS(32, uint32_t)
 
 #undef RESIL__ATOMIC_OPS
 
-#define resil__load_ptr_acquire(pointer)         __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
-#define resil__store_ptr_release(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
+#define resil__load_ptr_acquire(pointer)                                                           \
+    (resil__chaos(), __atomic_load_n(pointer, __ATOMIC_ACQUIRE))
+#define resil__store_ptr_release(pointer, value)                                                   \
+    (resil__chaos(), __atomic_store_n(pointer, value, __ATOMIC_RELEASE))
 
 #endif
