@@ -100,7 +100,7 @@ static void reconfigure_twice(int self)
 
 static uint64_t left_at(uint64_t now_ns)
 {
-    struct resil_budget_snapshot snapshot;
+    struct resil_budget_snapshot snapshot = {0};
 
     (void)resil_budget_snapshot(&budget, now_ns, &snapshot);
     return snapshot.balance_pct;

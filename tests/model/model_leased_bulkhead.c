@@ -48,7 +48,7 @@ static void begin(struct bench *bench)
 
 static void go_in_or_out(struct bench *bench)
 {
-    struct resil_leased_bulkhead_snapshot before;
+    struct resil_leased_bulkhead_snapshot before = {0};
 
     if (test_below(&bench->random, 16) < bench->lean) {
         int expect = bench->in_flight < bench->limit ? RESIL_OK : RESIL_EFULL;
@@ -85,7 +85,7 @@ static void change(struct bench *bench)
 
 static void compare(struct bench *bench)
 {
-    struct resil_leased_bulkhead_snapshot snapshot;
+    struct resil_leased_bulkhead_snapshot snapshot = {0};
 
     MODEL_CHECK(bench, resil_leased_bulkhead_snapshot(&bench->leased, &snapshot) == RESIL_OK);
     MODEL_CHECK(bench, snapshot.limit == bench->limit);

@@ -32,7 +32,7 @@ struct bench {
 
 static int64_t leased_now(const struct bench *bench)
 {
-    struct resil_leased_limiter_snapshot snapshot;
+    struct resil_leased_limiter_snapshot snapshot = {0};
 
     (void)resil_leased_limiter_snapshot(&bench->leased, bench->now_ns, &snapshot);
     return (int64_t)snapshot.leased;
@@ -41,7 +41,7 @@ static int64_t leased_now(const struct bench *bench)
 static void begin(struct bench *bench)
 {
     struct resil_leased_limiter_config config;
-    struct resil_leased_limiter_snapshot snapshot;
+    struct resil_leased_limiter_snapshot snapshot = {0};
 
     bench->interval_ns = (int64_t)(1 + test_below(&bench->random, 5000));
     bench->burst = (int64_t)(1 + test_below(&bench->random, 300));
