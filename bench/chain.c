@@ -26,6 +26,7 @@ static const struct resil_env *tsc;
 static struct stack told;
 static struct stack hand;
 static struct stack lent;
+static BENCH_APART RESIL_STRIPED_BREAKER(16) lent_breaker;
 static BENCH_APART struct resil_leased_limiter lent_tokens;
 static BENCH_APART struct resil_leased_bulkhead lent_permits;
 static uint64_t tick_ns;
@@ -75,7 +76,7 @@ static bool setup_hand(uint32_t threads)
     return setup(&hand, threads);
 }
 
-/* The same policies in the same order; limiter and bulkhead are leased. */
+/* The same policies in the same order; the breaker is striped, limiter and bulkhead are leased. */
 static bool setup_leased(uint32_t threads)
 {
     struct resil_bulkhead_config bulkhead = {.limit = 1000 * (uint64_t)threads};
@@ -83,9 +84,12 @@ static bool setup_leased(uint32_t threads)
 
     if (!setup(&lent, threads) ||
         resil_bulkhead_reconfigure(&lent.bulkhead, &bulkhead) != RESIL_OK ||
+        resil_breaker_init_striped(&lent_breaker.breaker, sizeof lent_breaker, NULL, 16) !=
+            RESIL_OK ||
         resil_leased_limiter_init(&lent_tokens, &lent.limiter, NULL) != RESIL_OK ||
         resil_leased_bulkhead_init(&lent_permits, &lent.bulkhead, NULL) != RESIL_OK)
         return false;
+    lent.policies[1] = resil_breaker_policy(&lent_breaker.breaker);
     lent.policies[2] = resil_leased_limiter_policy(&lent_tokens);
     lent.policies[3] = resil_leased_bulkhead_policy(&lent_permits);
     return resil_chain_init(&lent.chain, lent.policies, 4, why, sizeof why) == RESIL_OK;
