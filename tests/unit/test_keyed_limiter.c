@@ -281,6 +281,11 @@ static void a_flood_neither_grows_memory_nor_frees_the_abuser(void **state)
     (void)state;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     strangers /= 20;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+    strangers /= 20;
+#endif
 #endif
     memset(memory + size, 0x5a, 64);
     assert_int_equal(resil_keyed_limiter_init(limiter, size, &config), RESIL_OK);
