@@ -9,6 +9,7 @@
  * about an answer, or a WAIT names a time that has come, that is a fault.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/random.h"
 #include "sim.h"
@@ -44,12 +45,32 @@ static uint64_t clock_of(const struct sim *sim, const struct sim_request *reques
     return sim->now_ns + sim->clients[request->client].clock_ns;
 }
 
+/* Whom the balancer has chosen, or anyone. */
+static uint32_t choose(struct sim *sim, struct sim_client *client,
+                       const struct resil_attempt *attempt)
+{
+    const struct resil_pick *pick = attempt->endpoint;
+    uint32_t server;
+
+    if (!sim->config.policy->balanced)
+        return (uint32_t)resil__random_below(resil__random_next(&sim->random_choice),
+                                             sim->config.servers);
+    server = (uint32_t)((const struct sim_server *)pick->user - sim->servers);
+    if (strcmp(pick->address, sim->addresses[server]) != 0)
+        sim->faults++;
+    client->states[server] = pick->state;
+    return server;
+}
+
 static void start(struct sim *sim, struct sim_request *request, uint32_t index,
                   const struct resil_attempt *attempt)
 {
     struct sim_client *client = &sim->clients[request->client];
+    const uint32_t server = choose(sim, client, attempt);
+    struct sim_second *second = sim_second_of(sim, sim->now_ns);
 
-    sim_second_of(sim, sim->now_ns)->attempts++;
+    second->attempts++;
+    second->lost += sim->servers[server].hangs;
     if (attempt->number > 1)
         client->retries++;
     if (sim_budget_broken(sim, client))
@@ -57,22 +78,10 @@ static void start(struct sim *sim, struct sim_request *request, uint32_t index,
     if (request->attempt_id != 0)
         sim->faults++;
     request->attempt_id = attempt->id;
-    request->server = sim_client_choose(sim, request);
-    client->views[request->server].in_flight++;
-    sim_server_submit(sim, request->server, &(struct sim_job){attempt->id, index});
-}
-
-/* The attempt has been answered, or is given up: the server isn't told. */
-static void stop(struct sim *sim, struct sim_request *request, bool success)
-{
-    struct sim_view *view = &sim->clients[request->client].views[request->server];
-
-    request->attempt_id = 0;
-    view->in_flight--;
-    if (!success) {
-        request->failed = request->server;
-        view->avoid_ns = sim->now_ns + RESIL_SEC(1);
-    }
+    if (!request->admitted && sim_limit_broken(sim, client))
+        sim->limit_broken++;
+    request->admitted = true;
+    sim_server_submit(sim, server, &(struct sim_job){attempt->id, index});
 }
 
 static void arm(struct sim *sim, struct sim_request *request, uint32_t index, uint64_t wake_ns)
@@ -118,7 +127,7 @@ static void pump(struct sim *sim, struct sim_request *request, uint32_t index)
         case RESIL_STEP_ABORT:
             if (step.attempt->id != request->attempt_id)
                 sim->faults++;
-            stop(sim, request, false);
+            request->attempt_id = 0; /* the server isn't told */
             break;
         case RESIL_STEP_WAIT:
             arm(sim, request, index, step.wake_ns);
@@ -141,7 +150,7 @@ void sim_client_request(struct sim *sim, uint32_t client)
     }
     request->begin_ns = sim->now_ns;
     request->client = client;
-    request->failed = SIM_NO_SERVER;
+    request->admitted = false;
     request->attempt_id = 0;
     request->armed_ns = RESIL_NEVER;
     request->request = (struct resil_request){.idempotent = true};
@@ -186,7 +195,7 @@ void sim_client_answer(struct sim *sim, const struct sim_event *event)
         sim->late++;
         return;
     }
-    stop(sim, request, outcome == RESIL_SUCCESS);
+    request->attempt_id = 0;
     pump(sim, request, event->index);
 }
 

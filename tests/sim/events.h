@@ -15,8 +15,10 @@ enum sim_event_kind {
     SIM_ANSWER,  /* index: request, detail: outcome, tag: attempt id */
     SIM_TIMER,   /* index: request, tag: serial of the slot's user */
     SIM_SECOND,  /* a second is over */
-    SIM_TRIGGER, /* index: 0 begin, 1 jump, 2 end */
+    SIM_TRIGGER, /* index: 0 begin, 1 jump, 2 end, or EACH; tag: seconds since the begin */
 };
+
+#define SIM_EACH 3
 
 struct sim_event {
     uint64_t at_ns;

@@ -78,6 +78,10 @@ static bool take(struct options *options, int letter, const char *text)
         good = number(text, 1, 10000, &value);
         options->seeds = (uint32_t)value;
         return good;
+    case 'w':
+        good = number(text, 4, SIM_WORKERS_MAX, &value);
+        config->workers = (uint32_t)value;
+        return good;
     default:
         return false;
     }
@@ -86,11 +90,17 @@ static bool take(struct options *options, int letter, const char *text)
 static bool parse(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"scenario", required_argument, NULL, 's'}, {"policy", required_argument, NULL, 'p'},
-        {"clients", required_argument, NULL, 'c'},  {"servers", required_argument, NULL, 'm'},
-        {"seed", required_argument, NULL, 'k'},     {"after", required_argument, NULL, 'a'},
-        {"load", required_argument, NULL, 'l'},     {"seeds", required_argument, NULL, 'n'},
-        {"json", no_argument, NULL, 'j'},           {NULL, 0, NULL, 0},
+        {"scenario", required_argument, NULL, 's'},
+        {"policy", required_argument, NULL, 'p'},
+        {"clients", required_argument, NULL, 'c'},
+        {"servers", required_argument, NULL, 'm'},
+        {"seed", required_argument, NULL, 'k'},
+        {"after", required_argument, NULL, 'a'},
+        {"load", required_argument, NULL, 'l'},
+        {"workers", required_argument, NULL, 'w'},
+        {"seeds", required_argument, NULL, 'n'},
+        {"json", no_argument, NULL, 'j'},
+        {NULL, 0, NULL, 0},
     };
     int letter;
 
@@ -105,7 +115,8 @@ static bool parse(struct options *options, int argc, char **argv)
 /* What must hold whatever the policy: the exit status. */
 static bool kept(const struct sim_result *result)
 {
-    return result->faults == 0 && result->unfinished == 0 && result->budget_broken == 0;
+    return result->faults == 0 && result->unfinished == 0 && result->budget_broken == 0 &&
+           result->limit_broken == 0;
 }
 
 static int run_many(const struct options *options)
@@ -128,8 +139,12 @@ static int run_many(const struct options *options)
 
 int main(int argc, char **argv)
 {
-    struct options options = {
-        .config = {.clients = 200, .servers = 10, .seed = 1, .after_s = 300, .load = 0.7}};
+    struct options options = {.config = {.clients = 200,
+                                         .servers = 10,
+                                         .seed = 1,
+                                         .after_s = 300,
+                                         .workers = SIM_WORKERS,
+                                         .load = 0.7}};
     struct sim_result result;
 
     if (!parse(&options, argc, argv)) {

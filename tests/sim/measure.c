@@ -6,6 +6,9 @@
  */
 #include "sim.h"
 
+#include <math.h>
+#include <string.h>
+
 #define FAIR_S 60 /* fairness is measured from BEGIN until so long after END */
 
 /* The seconds of a span, added up. */
@@ -17,6 +20,7 @@ static struct sim_second sum(const struct sim *sim, uint32_t from, uint32_t unti
         total.offered += sim->seconds[i].offered;
         total.good += sim->seconds[i].good;
         total.attempts += sim->seconds[i].attempts;
+        total.lost += sim->seconds[i].lost;
         total.probes += sim->seconds[i].probes;
     }
     return total;
@@ -58,26 +62,50 @@ void sim_measure_end(struct sim *sim, const struct sim_request *request, bool su
     }
 }
 
-static uint64_t total(const struct sim *sim, bool probes)
+static uint64_t read_breaker(const struct resil_breaker *breaker, uint64_t now_ns, bool probes)
 {
+    struct resil_breaker_snapshot snapshot;
+
+    (void)resil_breaker_snapshot(breaker, now_ns, &snapshot);
+    return probes ? snapshot.probes_granted_total : snapshot.opened_total;
+}
+
+static uint64_t sum_breakers(const struct sim *sim, bool probes)
+{
+    const struct sim_policy *policy = sim->config.policy;
     uint64_t count = 0;
 
-    for (uint32_t i = 0; sim->config.policy->breaker && i < sim->config.clients; i++) {
+    for (uint32_t i = 0; (policy->breaker || policy->guarded) && i < sim->config.clients; i++) {
         const struct sim_client *client = &sim->clients[i];
-        struct resil_breaker_snapshot snapshot;
+        const uint64_t now_ns = sim->now_ns + client->clock_ns;
 
-        (void)resil_breaker_snapshot(&client->breaker, sim->now_ns + client->clock_ns, &snapshot);
-        count += probes ? snapshot.probes_granted_total : snapshot.opened_total;
+        if (policy->breaker)
+            count += read_breaker(&client->breaker, now_ns, probes);
+        for (uint32_t j = 0; policy->guarded && j < sim->config.servers; j++)
+            if (client->states[j] != NULL)
+                count += read_breaker(&client->states[j]->breaker, now_ns, probes);
     }
     return count;
 }
 
+/* The events since the last second: a balancer keeps 64. */
+static void count_ejections(struct sim *sim)
+{
+    struct resil_balancer_event event;
+
+    for (uint32_t i = 0; sim->config.policy->balanced && i < sim->config.clients; i++)
+        while (resil_balancer_event(&sim->clients[i].balancer, &event))
+            sim->ejected += event.kind == RESIL_BALANCER_EJECTED;
+}
+
 void sim_measure_second(struct sim *sim)
 {
-    const uint64_t probes = total(sim, true);
+    const uint64_t probes = sum_breakers(sim, true);
 
     sim_second_of(sim, sim->now_ns)->probes = probes - sim->probes_seen;
     sim->probes_seen = probes;
+    sim->opened = sum_breakers(sim, false);
+    count_ejections(sim);
 }
 
 /* The worst load factor of any window of so many seconds. */
@@ -103,6 +131,16 @@ static int recovery(const struct sim *sim, uint32_t from, uint32_t until)
             since = (int)(at - from) + 1;
     }
     return from + (uint32_t)since + 5 <= until ? since : -1;
+}
+
+static double worst_window(const struct sim *sim, uint32_t from, uint32_t until)
+{
+    double worst = 100;
+
+    for (uint32_t at = from; at + 5 <= until; at++)
+        if (sum(sim, at, at + 5).offered != 0)
+            worst = fmin(worst, goodput(sim, at, at + 5));
+    return worst;
 }
 
 static double best_window(const struct sim *sim, uint32_t from, uint32_t until)
@@ -151,7 +189,7 @@ static double percentile(const struct sim *sim, unsigned pct)
 /* The worst seconds: of goodput, and of probes. */
 static void worst_seconds(const struct sim *sim, uint32_t until, struct sim_result *result)
 {
-    const double capacity = SIM_CAPACITY * (double)sim->config.servers;
+    const double capacity = sim_capacity(&sim->config) * (double)sim->config.servers;
 
     result->worst_second_pct = 100;
     for (uint32_t at = SIM_BEGIN_S; at < until; at++) {
@@ -168,8 +206,10 @@ static void worst_seconds(const struct sim *sim, uint32_t until, struct sim_resu
 
 void sim_measure(const struct sim *sim, struct sim_result *result)
 {
-    const struct sim_policy *policy = sim->config.policy;
-    const uint32_t until = sim->second_count - SIM_MARGIN_S;
+    const struct sim_config *config = &sim->config;
+    const uint64_t attempts = config->policy->attempts;
+    const struct sim_second late = sum(sim, SIM_BEGIN_S + 10, SIM_END_S);
+    const uint32_t until = sim_seconds(config);
     const uint32_t after = SIM_END_S + sim->config.scenario->burst_s;
     const struct sim_second all = sum(sim, SIM_WARM_S, until);
 
@@ -189,17 +229,25 @@ void sim_measure(const struct sim *sim, struct sim_result *result)
         .jain = fairness(sim),
         .p50_ms = percentile(sim, 50),
         .p99_ms = percentile(sim, 99),
-        .queue_over_timeout = policy->queue / (SIM_CAPACITY * (double)SIM_TIMEOUT / 1e9),
-        .load_times_attempts = sim->config.load * (double)(policy->attempts ? policy->attempts : 3),
-        .opened = total(sim, false),
+        .worst_5s_pct = worst_window(sim, SIM_BEGIN_S, until),
+        .lost_pct = 100 * share(late.lost, late.attempts),
+        .queue_over_timeout =
+            sim_queue(config) / (sim_capacity(config) * (double)SIM_TIMEOUT / 1e9),
+        .load_times_attempts = config->load * (double)(attempts ? attempts : 3),
+        .calls_per_pair = 10 * config->load * sim_capacity(config) / config->clients,
+        .opened = sim->opened,
+        .ejected = sim->ejected,
         .late = sim->late,
         .overdue = sim->overdue,
         .longest_ns = sim->longest_ns,
         .unfinished = sim->live,
         .faults = sim->faults,
         .budget_broken = sim->budget_broken,
+        .limit_broken = sim->limit_broken,
         .trace = sim->trace,
     };
     result->collapsed = result->best_window_pct < 50;
     worst_seconds(sim, until, result);
+    if (config->series != NULL)
+        memcpy(config->series, sim->seconds, until * sizeof *config->series);
 }

@@ -3,6 +3,8 @@
 /* Servers: k workers, a bounded FIFO queue, no cancellation. Every answer takes the round trip. */
 #include "sim.h"
 
+#include <math.h>
+
 static void answer(struct sim *sim, const struct sim_job *job, enum resil_outcome outcome)
 {
     sim_events_push(&sim->events, (struct sim_event){
@@ -17,7 +19,8 @@ static void answer(struct sim *sim, const struct sim_job *job, enum resil_outcom
 static void work(struct sim *sim, uint32_t index, uint32_t worker, const struct sim_job *job)
 {
     struct sim_server *server = &sim->servers[index];
-    uint64_t takes_ns = sim_exponential(&sim->random_service, (double)SIM_SERVICE * sim->slowness);
+    const uint64_t takes_ns = sim_exponential(
+        &sim->random_service, (double)SIM_SERVICE * sim->slowness * server->slowness);
 
     server->busy |= UINT32_C(1) << worker;
     server->running[worker] = *job;
@@ -32,31 +35,33 @@ static void work(struct sim *sim, uint32_t index, uint32_t worker, const struct 
 
 void sim_server_submit(struct sim *sim, uint32_t index, const struct sim_job *job)
 {
-    const struct sim_policy *policy = sim->config.policy;
+    const uint32_t room = sim_queue(&sim->config);
     struct sim_server *server = &sim->servers[index];
 
+    if (server->hangs)
+        return;
     if (server->down) {
         answer(sim, job, RESIL_NOT_SENT);
         return;
     }
-    for (uint32_t worker = 0; worker < SIM_WORKERS; worker++) {
+    for (uint32_t worker = 0; worker < sim->config.workers; worker++) {
         if ((server->busy & UINT32_C(1) << worker) == 0) {
             work(sim, index, worker, job);
             return;
         }
     }
-    if (server->waiting == policy->queue) {
-        answer(sim, job, policy->rejected);
+    if (server->waiting == room) {
+        answer(sim, job, sim->config.policy->rejected);
         return;
     }
-    server->queue[(server->head + server->waiting++) % policy->queue] = *job;
+    server->queue[(server->head + server->waiting++) % room] = *job;
 }
 
 static struct sim_job take(const struct sim *sim, struct sim_server *server)
 {
     struct sim_job job = server->queue[server->head];
 
-    server->head = (server->head + 1) % sim->config.policy->queue;
+    server->head = (server->head + 1) % sim_queue(&sim->config);
     server->waiting--;
     return job;
 }
@@ -64,11 +69,12 @@ static struct sim_job take(const struct sim *sim, struct sim_server *server)
 void sim_server_served(struct sim *sim, const struct sim_event *event)
 {
     struct sim_server *server = &sim->servers[event->index];
+    const double errors = fmax(sim->errors, server->errors);
     bool failed;
 
     if (event->tag != server->epoch)
         return;
-    failed = sim->errors > 0 && sim_uniform(&sim->random_fault) <= sim->errors;
+    failed = errors > 0 && sim_uniform(&sim->random_fault) <= errors;
     answer(sim, &server->running[event->detail], failed ? RESIL_FAILURE : RESIL_SUCCESS);
     server->busy &= ~(UINT32_C(1) << event->detail);
     if (server->waiting != 0) {
@@ -83,7 +89,7 @@ void sim_server_crash(struct sim *sim, uint32_t index)
 {
     struct sim_server *server = &sim->servers[index];
 
-    for (uint32_t worker = 0; worker < SIM_WORKERS; worker++) {
+    for (uint32_t worker = 0; worker < sim->config.workers; worker++) {
         if ((server->busy & UINT32_C(1) << worker) != 0)
             answer(sim, &server->running[worker], RESIL_FAILURE);
     }

@@ -4,6 +4,7 @@
 #include "sim.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/random.h"
@@ -22,7 +23,8 @@ uint64_t sim_exponential(uint64_t *stream, double mean_ns)
 static void set_rates(struct sim *sim)
 {
     const uint32_t count = sim->config.clients;
-    const double total = sim->config.load * SIM_CAPACITY * (double)sim->config.servers;
+    const double total =
+        sim->config.load * sim_capacity(&sim->config) * (double)sim->config.servers;
     double sum = 0;
 
     for (uint32_t i = 0; i < count; i++)
@@ -36,15 +38,15 @@ static void set_rates(struct sim *sim)
 
 static bool begin_clients(struct sim *sim)
 {
+    set_rates(sim);
     for (uint32_t i = 0; i < sim->config.clients; i++) {
         struct sim_client *client = &sim->clients[i];
 
-        client->views = &sim->views[(size_t)i * sim->config.servers];
+        client->states = &sim->states[(size_t)i * sim->config.servers];
         client->clock_ns = SIM_CLOCK;
         if (!sim_client_init(sim, client))
             return false;
     }
-    set_rates(sim);
     for (uint32_t i = 0; i < sim->config.clients; i++) {
         uint64_t first_ns = sim_exponential(&sim->random_arrival, sim->clients[i].gap_ns);
 
@@ -62,44 +64,71 @@ static void begin_timeline(struct sim *sim)
         sim_events_push(
             &sim->events,
             (struct sim_event){.at_ns = RESIL_SEC(triggers[i]), .kind = SIM_TRIGGER, .index = i});
+    for (uint32_t i = 0; i < SIM_EACH_S && sim->config.scenario->each != NULL; i++)
+        sim_events_push(&sim->events, (struct sim_event){.at_ns = RESIL_SEC(SIM_BEGIN_S + i),
+                                                         .kind = SIM_TRIGGER,
+                                                         .index = SIM_EACH,
+                                                         .tag = i});
     for (uint32_t i = 1; i <= sim->second_count; i++)
         sim_events_push(&sim->events,
                         (struct sim_event){.at_ns = RESIL_SEC(i) - 1, .kind = SIM_SECOND});
 }
 
-static bool begin(struct sim *sim)
+/* Room for whom there will be; what is missing is NULL. */
+static bool allocate(struct sim *sim)
 {
     const struct sim_config *config = &sim->config;
-    uint64_t seed = resil__mix(config->seed);
 
-    sim->second_count = SIM_END_S + config->after_s + SIM_MARGIN_S;
+    sim->clients = calloc(config->clients, sizeof *sim->clients);
+    sim->servers = calloc(config->servers, sizeof *sim->servers);
+    sim->endpoints = calloc(config->servers, sizeof *sim->endpoints);
+    sim->addresses = calloc(config->servers, sizeof *sim->addresses);
+    sim->states = calloc((size_t)config->clients * config->servers, sizeof(*sim->states));
+    sim->seconds = calloc(sim->second_count, sizeof *sim->seconds);
+    return sim->clients != NULL && sim->servers != NULL && sim->endpoints != NULL &&
+           sim->addresses != NULL && sim->states != NULL && sim->seconds != NULL;
+}
+
+static bool begin_servers(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->config.servers; i++) {
+        struct sim_server *server = &sim->servers[i];
+
+        server->slowness = 1;
+        server->queue = calloc(sim_queue(&sim->config), sizeof *server->queue);
+        if (server->queue == NULL)
+            return false;
+        (void)snprintf(sim->addresses[i], sizeof sim->addresses[i], "server-%u", i);
+        sim->endpoints[i] = (struct resil_endpoint){.address = sim->addresses[i], .user = server};
+    }
+    return true;
+}
+
+static bool begin(struct sim *sim)
+{
+    uint64_t seed = resil__mix(sim->config.seed);
+
+    sim->second_count = sim_seconds(&sim->config) + SIM_MARGIN_S;
     sim->slowness = 1;
     sim->load = 1;
     sim->random_arrival = resil__random_next(&seed);
     sim->random_service = resil__random_next(&seed);
     sim->random_choice = resil__random_next(&seed);
     sim->random_fault = resil__random_next(&seed);
-    sim->clients = calloc(config->clients, sizeof *sim->clients);
-    sim->servers = calloc(config->servers, sizeof *sim->servers);
-    sim->views = calloc((size_t)config->clients * config->servers, sizeof *sim->views);
-    sim->seconds = calloc(sim->second_count, sizeof *sim->seconds);
-    if (sim->clients == NULL || sim->servers == NULL || sim->views == NULL || sim->seconds == NULL)
+    if (!allocate(sim) || !begin_servers(sim))
         return false;
-    for (uint32_t i = 0; i < config->servers; i++) {
-        sim->servers[i].queue = calloc(config->policy->queue, sizeof *sim->servers[i].queue);
-        if (sim->servers[i].queue == NULL)
-            return false;
-    }
     begin_timeline(sim);
     return begin_clients(sim);
 }
 
-static void trigger(struct sim *sim, uint32_t index)
+static void trigger(struct sim *sim, uint32_t index, uint32_t second)
 {
     const struct sim_scenario *scenario = sim->config.scenario;
     void (*const turn[])(struct sim *) = {scenario->begin, scenario->jump, scenario->end};
 
-    if (turn[index] != NULL)
+    if (index == SIM_EACH)
+        scenario->each(sim, second);
+    else if (turn[index] != NULL)
         turn[index](sim);
 }
 
@@ -127,9 +156,17 @@ static void happen(struct sim *sim, const struct sim_event *event)
         sim_measure_second(sim);
         break;
     case SIM_TRIGGER:
-        trigger(sim, event->index);
+        trigger(sim, event->index, (uint32_t)event->tag);
         break;
     }
+}
+
+/* No request is left: if a balancer thinks otherwise, that is a fault. */
+static void end_clients(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->config.clients; i++)
+        if (!sim_client_fini(sim, &sim->clients[i]))
+            sim->faults++;
 }
 
 static void end(struct sim *sim)
@@ -141,7 +178,9 @@ static void end(struct sim *sim)
     free(sim->blocks);
     free(sim->servers);
     free(sim->clients);
-    free(sim->views);
+    free(sim->endpoints);
+    free(sim->addresses);
+    free(sim->states);
     free(sim->seconds);
     free(sim->events.heap);
 }
@@ -159,6 +198,8 @@ bool sim_run(const struct sim_config *config, struct sim_result *result)
     while (good && sim_events_pop(&sim->events, &event))
         happen(sim, &event);
     good = good && !sim->events.failed;
+    if (sim->clients != NULL)
+        end_clients(sim);
     if (good)
         sim_measure(sim, result);
     end(sim);

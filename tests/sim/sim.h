@@ -14,20 +14,20 @@
 
 /* The timeline, in seconds: what comes before WARM is dropped; the trigger lasts from BEGIN to
    END. */
-#define SIM_WARM_S    10
-#define SIM_BEGIN_S   30
-#define SIM_JUMP_S    45
-#define SIM_END_S     60
-#define SIM_WORKERS   4
-#define SIM_BURST_S   1 /* after a reconnect: left out of goodput */
-#define SIM_DEADLINE  RESIL_SEC(3)
-#define SIM_TIMEOUT   RESIL_SEC(1)
-#define SIM_SERVICE   RESIL_MS(10)
-#define SIM_RTT       RESIL_MS(1)
-#define SIM_CAPACITY  ((double)SIM_WORKERS * 1e9 / (double)SIM_SERVICE) /* of a server, 1/s */
-#define SIM_CLOCK     RESIL_SEC(7200) /* what the clients' clocks show at first */
-#define SIM_MARGIN_S  4 /* requests go on after what is measured: the deadline and a timeout */
-#define SIM_NO_SERVER UINT32_MAX
+#define SIM_WARM_S      10
+#define SIM_BEGIN_S     30
+#define SIM_JUMP_S      45
+#define SIM_EACH_S      32
+#define SIM_END_S       60
+#define SIM_WORKERS     4 /* of a server, if not told otherwise; policy->queue goes with these */
+#define SIM_WORKERS_MAX 32
+#define SIM_BURST_S     1 /* after a reconnect: left out of goodput */
+#define SIM_DEADLINE    RESIL_SEC(3)
+#define SIM_TIMEOUT     RESIL_SEC(1)
+#define SIM_SERVICE     RESIL_MS(10)
+#define SIM_RTT         RESIL_MS(1)
+#define SIM_CLOCK       RESIL_SEC(7200) /* what the clients' clocks show at first */
+#define SIM_MARGIN_S    4 /* requests go on after what is measured: the deadline and a timeout */
 
 struct sim;
 
@@ -37,25 +37,31 @@ struct sim_policy {
     const char *what;
     uint64_t attempts; /* 0 = the library's default, with its backoff; else so many, at once */
     bool bounded;      /* the whole call has a deadline */
-    bool p2c;          /* two random servers, the better one; not the one that just failed */
-    bool breaker;
-    uint64_t budget_cap;         /* 0 = no budget; SIM_CAP_DEFAULT = the library's default */
-    uint64_t budget_min;         /* tokens that a second earns; 0 = default */
-    uint32_t queue;              /* of each server */
-    enum resil_outcome rejected; /* what a full queue's answer is to the client */
-    uint64_t jitter_pct;         /* of the breaker's open time; 0 = default */
-    uint64_t probe_gap_ns;       /* 0 = default */
+    bool balanced;     /* the library's balancer chooses; else a random server */
+    bool breaker;      /* one for the service */
+    bool guarded;      /* one for each endpoint */
+    bool limited;      /* a limiter of twice the client's rate */
+    const struct resil_picker *(*picker)(void); /* NULL = the balancer's default */
+    struct resil_outlier_config outlier;
+    uint64_t panic_pct;                /* of the balancer; 0 = default */
+    uint64_t budget_cap;               /* 0 = no budget; SIM_CAP_DEFAULT = the library's default */
+    uint64_t budget_min;               /* tokens that a second earns; 0 = default */
+    uint32_t queue;                    /* of each server */
+    enum resil_outcome rejected;       /* what a full queue's answer is to the client */
+    struct resil_breaker_config rules; /* of either breaker */
 };
 
 #define SIM_CAP_DEFAULT 3 /* as resil/budget.h documents it */
 
-/** What happens to them. The functions are called at BEGIN, JUMP and END; each may be NULL. */
+/** What happens to them. The functions are called at BEGIN, JUMP and END, and from BEGIN on at each
+    of the first EACH seconds; each may be NULL. */
 struct sim_scenario {
     const char *name;
     const char *what;
     void (*begin)(struct sim *sim);
     void (*jump)(struct sim *sim);
     void (*end)(struct sim *sim);
+    void (*each)(struct sim *sim, uint32_t second);
     uint32_t burst_s; /* seconds after END that count for nothing */
 };
 
@@ -65,8 +71,10 @@ struct sim_config {
     uint32_t clients;
     uint32_t servers;
     uint64_t seed;
-    uint32_t after_s; /* how long to look on after END */
-    double load;      /* offered load as a share of capacity */
+    uint32_t after_s;          /* how long to look on after END */
+    uint32_t workers;          /* of a server */
+    double load;               /* offered load as a share of capacity */
+    struct sim_second *series; /* receives sim_seconds() of them; may be NULL */
 };
 
 /** An attempt, as the server sees it. */
@@ -76,19 +84,16 @@ struct sim_job {
 };
 
 struct sim_server {
-    struct sim_job *queue; /* a ring of policy->queue */
+    struct sim_job *queue; /* a ring of sim_queue() */
     uint32_t head;
     uint32_t waiting;
-    struct sim_job running[SIM_WORKERS];
+    struct sim_job running[SIM_WORKERS_MAX];
     uint32_t busy;  /* a bit for each worker */
     uint64_t epoch; /* one more with each crash: services of the former life are void */
     bool down;
-};
-
-/** What a client knows of a server. */
-struct sim_view {
-    uint32_t in_flight;
-    uint64_t avoid_ns; /* it failed: not before then, if there is another */
+    bool hangs;      /* takes requests and does nothing */
+    double slowness; /* as those of all, below: the product counts */
+    double errors;   /* the greater one counts */
 };
 
 struct sim_client {
@@ -97,11 +102,16 @@ struct sim_client {
     struct resil_budget budget;
     struct resil_retry retry;
     struct resil_breaker breaker;
-    struct resil_policy policies[4];
+    struct resil_limiter limiter;
+    struct resil_balancer balancer;
+    struct resil_guard guard;
+    struct resil_guard_state **states; /* guarded: of the servers it has called */
+    struct resil_policy policies[6];
     struct resil_chain chain;
-    struct sim_view *views; /* one for each server */
-    double gap_ns;          /* mean time between two requests */
-    uint64_t clock_ns;      /* its clock is so much ahead of the simulation's */
+    double level;      /* limited: what a leaky bucket of the limiter's rate would hold */
+    uint64_t at_ns;    /* ... by the client's clock */
+    double gap_ns;     /* mean time between two requests */
+    uint64_t clock_ns; /* its clock is so much ahead of the simulation's */
     uint64_t retries;
     uint64_t successes;
     uint64_t offered; /* these two: from BEGIN until a minute after END */
@@ -117,8 +127,7 @@ struct sim_request {
     uint64_t armed_ns;   /* the nearest timer in the heap */
     uint64_t serial;     /* of the slot's user: timers of a former one are void */
     uint32_t client;
-    uint32_t server;
-    uint32_t failed;    /* the server that failed last */
+    bool admitted;      /* an attempt was made */
     uint32_t next_free; /* index + 1 */
 };
 
@@ -127,6 +136,7 @@ struct sim_second {
     uint64_t offered;
     uint64_t good; /* of the requests that arrived in it, within the deadline */
     uint64_t attempts;
+    uint64_t lost; /* of the attempts: at a server that hangs */
     uint64_t probes;
 };
 
@@ -149,7 +159,9 @@ struct sim {
 
     struct sim_client *clients;
     struct sim_server *servers;
-    struct sim_view *views;
+    struct resil_endpoint *endpoints;
+    char (*addresses)[24];
+    struct resil_guard_state **states;
     struct sim_request **blocks; /* slots: they must not move */
     uint32_t block_count;
     uint32_t free_slot; /* index + 1 */
@@ -163,7 +175,10 @@ struct sim {
     uint64_t overdue;       /* calls that outlived their deadline */
     uint64_t longest_ns;    /* from the begin of a request to its end */
     uint64_t budget_broken; /* times that a retry exceeded the budget's documented bound */
-    uint64_t trace;         /* a hash of all events */
+    uint64_t limit_broken;  /* times that a request exceeded burst + rate * t */
+    uint64_t opened;        /* as of the last second */
+    uint64_t ejected;
+    uint64_t trace; /* a hash of all events */
     uint64_t latencies[SIM_LATENCIES];
 };
 
@@ -176,6 +191,7 @@ struct sim_result {
     double after_pct;
     double last_pct;         /* the last 30 s */
     double worst_second_pct; /* from BEGIN on */
+    double worst_5s_pct;     /* from BEGIN on */
     double best_window_pct;  /* the best 10 s of the time after END */
     bool collapsed;          /* these were all below 50 % */
     int recovery_s;          /* from then on every 5 s reach 95 %; -1 = never */
@@ -183,18 +199,22 @@ struct sim_result {
     double amplification_10s;
     double amplification_1s;
     double probe_pct; /* the worst second's probes, of the capacity in requests */
+    double lost_pct;  /* attempts at a server that hangs, from 10 s after BEGIN until END */
     double jain;      /* of the clients' goodput, from BEGIN until a minute after END */
     double p50_ms;
     double p99_ms;
     double queue_over_timeout; /* time that a full queue takes, over the attempt timeout */
     double load_times_attempts;
-    uint64_t opened; /* how often breakers opened */
+    double calls_per_pair; /* of client and server, in a breaker's window of 10 s */
+    uint64_t opened;       /* how often breakers opened */
+    uint64_t ejected;      /* how often balancers ejected an endpoint */
     uint64_t late;
     uint64_t overdue; /* calls with a deadline that outlived it */
     uint64_t longest_ns;
     uint64_t unfinished;
     uint64_t faults;
     uint64_t budget_broken;
+    uint64_t limit_broken;
     uint64_t trace;
 };
 
@@ -215,9 +235,12 @@ void sim_client_arrival(struct sim *sim, uint32_t client);
 void sim_client_request(struct sim *sim, uint32_t client);
 void sim_client_answer(struct sim *sim, const struct sim_event *event);
 void sim_client_timer(struct sim *sim, const struct sim_event *event);
-uint32_t sim_client_choose(struct sim *sim, const struct sim_request *request);
+/** Takes its balancer down: false while the balancer thinks that calls are in flight. */
+bool sim_client_fini(struct sim *sim, struct sim_client *client);
 /** True when a client's retries are more than its budget may ever have granted. */
 bool sim_budget_broken(const struct sim *sim, const struct sim_client *client);
+/** True when a request more than its limiter may ever have granted was let through. */
+bool sim_limit_broken(const struct sim *sim, struct sim_client *client);
 
 void sim_server_submit(struct sim *sim, uint32_t server, const struct sim_job *job);
 void sim_server_served(struct sim *sim, const struct sim_event *event);
@@ -233,9 +256,31 @@ void sim_print_json(const struct sim_config *config, const struct sim_result *re
 void sim_print_row(const struct sim_config *config, const struct sim_result *results,
                    uint32_t count);
 
+/** Draws goodput and amplification over time: a line for each of the configs, whose series are
+    filled. False when the file couldn't be written. */
+bool sim_draw(const char *path, const struct sim_config *configs, uint32_t count);
+
 /** Above 0, at most 1. */
 double sim_uniform(uint64_t *stream);
 uint64_t sim_exponential(uint64_t *stream, double mean_ns);
+
+/** A server's requests per second. */
+static inline double sim_capacity(const struct sim_config *config)
+{
+    return (double)config->workers * 1e9 / (double)SIM_SERVICE;
+}
+
+/** A server's room for requests that wait: as long, in time, whatever the number of workers. */
+static inline uint32_t sim_queue(const struct sim_config *config)
+{
+    return config->policy->queue * config->workers / SIM_WORKERS;
+}
+
+/** How many seconds are measured. */
+static inline uint32_t sim_seconds(const struct sim_config *config)
+{
+    return SIM_END_S + config->after_s;
+}
 
 static inline struct sim_request *sim_slot(const struct sim *sim, uint32_t index)
 {

@@ -23,6 +23,7 @@ static struct sim_result fleet(const char *scenario, const char *policy, uint64_
         .servers = 10,
         .seed = seed,
         .after_s = after_s,
+        .workers = SIM_WORKERS,
         .load = 0.7,
     };
     struct sim_result result;
@@ -35,6 +36,7 @@ static struct sim_result fleet(const char *scenario, const char *policy, uint64_
     assert_int_equal(result.faults, 0);
     assert_int_equal(result.unfinished, 0);
     assert_int_equal(result.budget_broken, 0);
+    assert_int_equal(result.limit_broken, 0);
     return result;
 }
 
