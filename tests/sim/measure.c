@@ -73,15 +73,16 @@ static uint64_t read_breaker(const struct resil_breaker *breaker, uint64_t now_n
 static uint64_t sum_breakers(const struct sim *sim, bool probes)
 {
     const struct sim_policy *policy = sim->config.policy;
+    const bool guards = policy->guarded && policy->in_flight == 0;
     uint64_t count = 0;
 
-    for (uint32_t i = 0; (policy->breaker || policy->guarded) && i < sim->config.clients; i++) {
+    for (uint32_t i = 0; (policy->breaker || guards) && i < sim->config.clients; i++) {
         const struct sim_client *client = &sim->clients[i];
         const uint64_t now_ns = sim->now_ns + client->clock_ns;
 
         if (policy->breaker)
             count += read_breaker(&client->breaker, now_ns, probes);
-        for (uint32_t j = 0; policy->guarded && j < sim->config.servers; j++)
+        for (uint32_t j = 0; guards && j < sim->config.servers; j++)
             if (client->states[j] != NULL)
                 count += read_breaker(&client->states[j]->breaker, now_ns, probes);
     }

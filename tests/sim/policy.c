@@ -65,6 +65,16 @@ static const struct sim_policy policies[] = {
      RESIL,
      .picker = resil_picker_round_robin},
     {.name = "resil-ewma", .what = "resil by peak EWMA", RESIL, .picker = resil_picker_peak_ewma},
+    {.name = "resil-turns-blind",
+     .what = "resil by round robin, without outlier detection",
+     RESIL,
+     .picker = resil_picker_round_robin,
+     .outlier = NO_OUTLIERS},
+    {.name = "resil-bulkhead",
+     .what = "resil with at most 2 calls in flight at each endpoint",
+     RESIL,
+     .guarded = true,
+     .in_flight = 2},
     {.name = "resil-random",
      .what = "resil at a random server, without outlier detection",
      RESIL,
@@ -150,6 +160,7 @@ static bool init_balancer(struct sim *sim, struct sim_client *client)
 {
     const struct sim_policy *policy = sim->config.policy;
     const struct resil_breaker_config rules = rules_of(sim);
+    const struct resil_bulkhead_config bulkhead = {policy->in_flight};
     struct resil_balancer_config config = {
         .picker = policy->picker != NULL ? policy->picker() : NULL,
         .outlier = policy->outlier,
@@ -162,7 +173,10 @@ static bool init_balancer(struct sim *sim, struct sim_client *client)
         config.state_init = resil_guard_state;
         config.state_arg = &client->guard;
         if (resil_guard_init(&client->guard, &client->balancer,
-                             &(struct resil_guard_config){.breaker = &rules}) != RESIL_OK)
+                             &(struct resil_guard_config){
+                                 .breaker = policy->in_flight == 0 ? &rules : NULL,
+                                 .bulkhead = policy->in_flight != 0 ? &bulkhead : NULL}) !=
+            RESIL_OK)
             return false;
     }
     return resil_balancer_init(&client->balancer, &config) == RESIL_OK &&

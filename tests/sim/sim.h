@@ -35,12 +35,13 @@ struct sim;
 struct sim_policy {
     const char *name;
     const char *what;
-    uint64_t attempts; /* 0 = the library's default, with its backoff; else so many, at once */
-    bool bounded;      /* the whole call has a deadline */
-    bool balanced;     /* the library's balancer chooses; else a random server */
-    bool breaker;      /* one for the service */
-    bool guarded;      /* one for each endpoint */
-    bool limited;      /* a limiter of twice the client's rate */
+    uint64_t attempts;  /* 0 = the library's default, with its backoff; else so many, at once */
+    bool bounded;       /* the whole call has a deadline */
+    bool balanced;      /* the library's balancer chooses; else a random server */
+    bool breaker;       /* one for the service */
+    bool guarded;       /* one for each endpoint */
+    uint64_t in_flight; /* guarded: instead, so many calls at each endpoint; 0 = the breakers */
+    bool limited;       /* a limiter of twice the client's rate */
     const struct resil_picker *(*picker)(void); /* NULL = the balancer's default */
     struct resil_outlier_config outlier;
     uint64_t panic_pct;                /* of the balancer; 0 = default */
