@@ -12,6 +12,9 @@
 
 struct options {
     struct sim_config config;
+    const struct sim_policy *policies[SIM_LINES];
+    uint32_t policy_count;
+    const char *picture;
     uint32_t seeds;
     bool json;
 };
@@ -19,9 +22,12 @@ struct options {
 static void usage(FILE *out)
 {
     (void)fprintf(out,
-                  "resil-sim --scenario S --policy P [--clients 200] [--servers 10] [--seed 1]\n"
-                  "          [--after SECONDS=300] [--load PERCENT=70] [--json | --seeds COUNT]\n\n"
-                  "  --seeds  runs seeds from --seed on and prints one row of a table\n"
+                  "resil-sim --scenario S --policy P... [--clients 200] [--servers 10] [--seed 1]\n"
+                  "          [--after SECONDS=300] [--load PERCENT=70] [--workers 4]\n"
+                  "          [--svg FILE] [--json | --seeds COUNT]\n\n"
+                  "  --policy  up to 4 times\n"
+                  "  --svg     draws goodput and amplification, a line for each policy\n"
+                  "  --seeds   runs seeds from --seed on and prints one row of a table\n"
                   "\nscenarios:\n");
     for (unsigned i = 0; sim_scenario_at(i) != NULL; i++)
         (void)fprintf(out, "  %-16s %s\n", sim_scenario_at(i)->name, sim_scenario_at(i)->what);
@@ -51,8 +57,14 @@ static bool take(struct options *options, int letter, const char *text)
         config->scenario = sim_scenario_find(text);
         return config->scenario != NULL;
     case 'p':
+        if (options->policy_count == SIM_LINES)
+            return false;
         config->policy = sim_policy_find(text);
+        options->policies[options->policy_count++] = config->policy;
         return config->policy != NULL;
+    case 'g':
+        options->picture = text;
+        return true;
     case 'j':
         options->json = true;
         return true;
@@ -90,17 +102,12 @@ static bool take(struct options *options, int letter, const char *text)
 static bool parse(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"scenario", required_argument, NULL, 's'},
-        {"policy", required_argument, NULL, 'p'},
-        {"clients", required_argument, NULL, 'c'},
-        {"servers", required_argument, NULL, 'm'},
-        {"seed", required_argument, NULL, 'k'},
-        {"after", required_argument, NULL, 'a'},
-        {"load", required_argument, NULL, 'l'},
-        {"workers", required_argument, NULL, 'w'},
-        {"seeds", required_argument, NULL, 'n'},
-        {"json", no_argument, NULL, 'j'},
-        {NULL, 0, NULL, 0},
+        {"scenario", required_argument, NULL, 's'}, {"policy", required_argument, NULL, 'p'},
+        {"clients", required_argument, NULL, 'c'},  {"servers", required_argument, NULL, 'm'},
+        {"seed", required_argument, NULL, 'k'},     {"after", required_argument, NULL, 'a'},
+        {"load", required_argument, NULL, 'l'},     {"workers", required_argument, NULL, 'w'},
+        {"seeds", required_argument, NULL, 'n'},    {"svg", required_argument, NULL, 'g'},
+        {"json", no_argument, NULL, 'j'},           {NULL, 0, NULL, 0},
     };
     int letter;
 
@@ -109,7 +116,7 @@ static bool parse(struct options *options, int argc, char **argv)
             return false;
     }
     return optind == argc && options->config.scenario != NULL && options->config.policy != NULL &&
-           !(options->json && options->seeds != 0);
+           !(options->seeds != 0 && (options->json || options->picture != NULL));
 }
 
 /* What must hold whatever the policy: the exit status. */
@@ -137,6 +144,42 @@ static int run_many(const struct options *options)
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static bool run_one(const struct options *options, const struct sim_config *config)
+{
+    struct sim_result result;
+
+    if (!sim_run(config, &result)) {
+        (void)fprintf(stderr, "out of memory\n");
+        return false;
+    }
+    if (options->json)
+        sim_print_json(config, &result);
+    else
+        sim_print_text(config, &result);
+    return kept(&result);
+}
+
+static int run_and_draw(const struct options *options)
+{
+    struct sim_config configs[SIM_LINES];
+    bool good = true;
+
+    for (uint32_t i = 0; i < options->policy_count; i++) {
+        configs[i] = options->config;
+        configs[i].policy = options->policies[i];
+        configs[i].series = calloc(sim_seconds(&configs[i]), sizeof *configs[i].series);
+        good = configs[i].series != NULL && run_one(options, &configs[i]) && good;
+    }
+    if (good && options->picture != NULL &&
+        !sim_draw(options->picture, configs, options->policy_count)) {
+        (void)fprintf(stderr, "can't write %s\n", options->picture);
+        good = false;
+    }
+    for (uint32_t i = 0; i < options->policy_count; i++)
+        free(configs[i].series);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {.config = {.clients = 200,
@@ -145,21 +188,17 @@ int main(int argc, char **argv)
                                          .after_s = 300,
                                          .workers = SIM_WORKERS,
                                          .load = 0.7}};
-    struct sim_result result;
+    int status = EXIT_SUCCESS;
 
     if (!parse(&options, argc, argv)) {
         usage(stderr);
         return 2;
     }
-    if (options.seeds != 0)
-        return run_many(&options);
-    if (!sim_run(&options.config, &result)) {
-        (void)fprintf(stderr, "out of memory\n");
-        return EXIT_FAILURE;
+    if (options.seeds == 0)
+        return run_and_draw(&options);
+    for (uint32_t i = 0; i < options.policy_count && status == EXIT_SUCCESS; i++) {
+        options.config.policy = options.policies[i];
+        status = run_many(&options);
     }
-    if (options.json)
-        sim_print_json(&options.config, &result);
-    else
-        sim_print_text(&options.config, &result);
-    return kept(&result) ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

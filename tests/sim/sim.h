@@ -257,8 +257,11 @@ void sim_print_json(const struct sim_config *config, const struct sim_result *re
 void sim_print_row(const struct sim_config *config, const struct sim_result *results,
                    uint32_t count);
 
-/** Draws goodput and amplification over time: a line for each of the configs, whose series are
-    filled. False when the file couldn't be written. */
+/** How many lines a picture has at most. */
+#define SIM_LINES 4
+
+/** Draws goodput and amplification over time: a line for each of count configs, at most SIM_LINES,
+    which differ in their policies and whose series are filled. False when the file couldn't be written. */
 bool sim_draw(const char *path, const struct sim_config *configs, uint32_t count);
 
 /** Above 0, at most 1. */
