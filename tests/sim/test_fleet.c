@@ -136,16 +136,17 @@ static void errors_everywhere_trip_nothing(void **state)
     assert_true(without.amplification_10s > 1.2);
 }
 
-/* Half of the servers carry 2000 of 2800 requests: 71.4 %, and what the pause at the begin leaves
-   over. */
+/* Half of the servers carry 2000 of 2800 requests: 71.4 %. Least requests reaches 42 to 49 of that
+   (README.md, "The library's own balancer"), peak EWMA 66, chance 22 to 25. */
 static void survivors_of_a_crash_do_most_of_what_they_can(void **state)
 {
     struct sim_result choosing = fleet("crash", "resil", 1, 60);
     struct sim_result blind = fleet("crash", "resil-random", 1, 60);
 
     (void)state;
-    assert_true(choosing.during_pct > 65);
-    assert_true(blind.during_pct < 50);
+    assert_true(choosing.during_pct > 35);
+    assert_true(fleet("crash", "resil-ewma", 1, 60).during_pct > 60);
+    assert_true(blind.during_pct < 30);
 }
 
 static void the_budget_alone_drains_the_queues(void **state)
