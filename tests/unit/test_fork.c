@@ -3,7 +3,14 @@
 /* Several attempts of one call side by side. */
 #include "call_fixture.h"
 
-/* ---- forks ---- */
+/* The policy at a level has forked: two attempts run since 1000 and 1100. */
+static void two_lanes(struct fixture *f, unsigned level, size_t count)
+{
+    forks(f, level);
+    begin(f, count, NULL);
+    assert_int_equal(step_at(f, 1000), RESIL_STEP_CALL);
+    assert_int_equal(step_at(f, 1100), RESIL_STEP_CALL);
+}
 
 static void a_fork_starts_a_second_attempt_after_its_delay(void **state)
 {
@@ -24,10 +31,7 @@ static void the_first_success_wins_and_the_other_is_aborted(void **state)
 {
     struct fixture *f = *state;
 
-    forks(f, 1);
-    begin(f, 3, NULL);
-    (void)step_at(f, 1000);
-    (void)step_at(f, 1100);
+    two_lanes(f, 1, 3);
     (void)report(f, f->ids[1], RESIL_SUCCESS);
     assert_int_equal(step_at(f, 1120), RESIL_STEP_ABORT);
     assert_int_equal(f->step.attempt->id, f->ids[0]);
@@ -47,10 +51,7 @@ static void of_two_successes_the_report_names_the_one_that_won(void **state)
 {
     struct fixture *f = *state;
 
-    forks(f, 1);
-    begin(f, 3, NULL);
-    (void)step_at(f, 1000);
-    (void)step_at(f, 1100);
+    two_lanes(f, 1, 3);
     (void)report(f, f->ids[1], RESIL_SUCCESS);
     (void)report(f, f->ids[0], RESIL_SUCCESS);
     assert_int_equal(step_at(f, 1120), RESIL_STEP_DONE);
@@ -91,10 +92,7 @@ static void the_original_can_win_over_the_hedge(void **state)
 {
     struct fixture *f = *state;
 
-    forks(f, 1);
-    begin(f, 3, NULL);
-    (void)step_at(f, 1000);
-    (void)step_at(f, 1100);
+    two_lanes(f, 1, 3);
     (void)report(f, f->ids[0], RESIL_SUCCESS);
     assert_int_equal(step_at(f, 1120), RESIL_STEP_ABORT);
     assert_int_equal(f->step.attempt->id, f->ids[1]);
@@ -107,10 +105,7 @@ static void caller_is_an_answer_and_wins_too(void **state)
 {
     struct fixture *f = *state;
 
-    forks(f, 0);
-    begin(f, 2, NULL);
-    (void)step_at(f, 1000);
-    (void)step_at(f, 1100);
+    two_lanes(f, 0, 2);
     (void)report(f, f->ids[1], RESIL_CALLER);
     assert_int_equal(step_at(f, 1120), RESIL_STEP_ABORT);
     assert_int_equal(step_at(f, 1120), RESIL_STEP_DONE);
@@ -122,10 +117,7 @@ static void a_failed_attempt_waits_for_the_other(void **state)
 {
     struct fixture *f = *state;
 
-    forks(f, 0);
-    begin(f, 2, NULL);
-    (void)step_at(f, 1000);
-    (void)step_at(f, 1100);
+    two_lanes(f, 0, 2);
     (void)report(f, f->ids[0], RESIL_FAILURE);
     assert_int_equal(step_at(f, 1120), RESIL_STEP_WAIT);
     (void)report(f, f->ids[1], RESIL_SUCCESS);
@@ -138,10 +130,7 @@ static void when_all_fail_the_last_result_goes_on(void **state)
 {
     struct fixture *f = *state;
 
-    forks(f, 1);
-    begin(f, 3, NULL);
-    (void)step_at(f, 1000);
-    (void)step_at(f, 1100);
+    two_lanes(f, 1, 3);
     (void)report(f, f->ids[0], RESIL_FAILURE);
     (void)step_at(f, 1120);
     (void)report(f, f->ids[1], RESIL_OVERLOAD);
@@ -202,10 +191,7 @@ static void cancel_tears_down_every_lane_and_the_trunk(void **state)
 {
     struct fixture *f = *state;
 
-    forks(f, 1);
-    begin(f, 3, NULL);
-    (void)step_at(f, 1000);
-    (void)step_at(f, 1100);
+    two_lanes(f, 1, 3);
     assert_int_equal(resil_call_cancel(&f->call, 1110), RESIL_OK);
     assert_int_equal(step_at(f, 1110), RESIL_STEP_ABORT);
     assert_int_equal(step_at(f, 1110), RESIL_STEP_ABORT);
@@ -218,10 +204,7 @@ static void cancel_with_the_first_lane_in_hold_gives_the_trunk_back(void **state
 {
     struct fixture *f = *state;
 
-    forks(f, 1);
-    begin(f, 3, NULL);
-    (void)step_at(f, 1000);
-    (void)step_at(f, 1100);
+    two_lanes(f, 1, 3);
     (void)report(f, f->ids[0], RESIL_FAILURE);
     (void)step_at(f, 1110);
     assert_int_equal(resil_call_cancel(&f->call, 1120), RESIL_OK);
