@@ -196,6 +196,52 @@ static void what_was_forgotten_early_is_not_forgiven(void **state)
     interleave_finds(&is, (struct fault){"raise_floor", &table.bucket[0].floor_, FAULT_LOST});
 }
 
+/*
+ * One and two are to lose their places: two has paid at NOW, one only three seconds later. The
+ * others owe for long. So whose clock is behind takes the second place for seven, and whose clock
+ * is ahead the first. A third passes the first before it is taken and finds the second pending:
+ * seven may by then have its place, and only another look tells.
+ */
+static void set_up_pending(void)
+{
+    set_up(1);
+    interleave_check(take(1, NOW + RESIL_SEC(1)));
+    interleave_check(take(2, NOW - RESIL_SEC(5)));
+    for (uint64_t key = 3; key < 6; key++)
+        interleave_check(take(key, NOW + RESIL_SEC(50)));
+}
+
+static void take_seven_later(int self)
+{
+    (void)self;
+    granted += take(7, NOW + RESIL_SEC(3));
+}
+
+static void verify_pending(void)
+{
+    interleave_check(granted <= 1 && places_of_seven() == 1);
+}
+
+static void take_seven_uncounted(int self)
+{
+    (void)self;
+    others += take(7, NOW);
+}
+
+static void a_pending_place_is_taken_after_a_second_look(void **state)
+{
+    struct scenario is = {__func__,
+                          3,
+                          (body *const[]){take_seven_uncounted, take_seven_later, take_seven_later},
+                          2,
+                          set_up_pending,
+                          verify_pending};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"charge", &table.bucket[0].word_[1], FAULT_BLIND});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +249,7 @@ int main(void)
         cmocka_unit_test(a_debtor_is_never_evicted),
         cmocka_unit_test(strangers_dont_split_a_key),
         cmocka_unit_test(what_was_forgotten_early_is_not_forgiven),
+        cmocka_unit_test(a_pending_place_is_taken_after_a_second_look),
     };
 
     return cmocka_run_group_tests_name("keyed limiter interleavings", tests, NULL, NULL);
