@@ -314,7 +314,7 @@ static void nobody_looks_at_what_is_gone(void **state)
 {
     struct scenario is = {
         __func__, 3,      (void (*const[])(int)){drop_first, pick_and_report, pick_and_report},
-        2,        set_up, verify_dropped};
+        0,        set_up, verify_dropped};
     struct scenario one = {__func__, 2,      (void (*const[])(int)){drop_first, pick_twice},
                            0,        set_up, verify_dropped};
 

@@ -82,7 +82,7 @@ static void a_new_key_has_one_burst(void **state)
     struct scenario two = {__func__,     2,         (body *const[]){take_seven, take_seven}, 4,
                            set_up_fresh, verify_one};
     struct scenario three = {
-        __func__,     3,         (body *const[]){take_seven, take_seven, take_seven}, 2,
+        __func__,     3,         (body *const[]){take_seven, take_seven, take_seven}, 3,
         set_up_fresh, verify_one};
 
     (void)state;
@@ -128,7 +128,7 @@ static void a_debtor_is_never_evicted(void **state)
                            4,        set_up_full, verify_full};
     struct scenario two = {
         __func__, 3,           (body *const[]){take_seven_twice, newcomer, newcomer},
-        2,        set_up_full, verify_full};
+        3,        set_up_full, verify_full};
 
     (void)state;
     interleave_explore(&one);

@@ -247,7 +247,7 @@ static void change_of_rate_makes_no_tokens(void **state)
                             0,        set_up_two, verify_kept};
     struct scenario twice = {
         __func__, 3,          (body *const[]){faster_and_slower, take_two, take},
-        2,        set_up_two, verify_not_more};
+        3,        set_up_two, verify_not_more};
 
     (void)state;
     interleave_explore(&once);
@@ -404,7 +404,7 @@ static void verify_wider(void)
 static void window_grants_no_more_than_the_wider_limit(void **state)
 {
     struct scenario is = {
-        __func__,      3,           (body *const[]){widen_and_narrow, enter_twice, enter_after}, 2,
+        __func__,      3,           (body *const[]){widen_and_narrow, enter_twice, enter_after}, 3,
         set_up_window, verify_wider};
 
     (void)state;

@@ -28,7 +28,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <ucontext.h>
+
+#include "interleave_fiber.h"
 
 #define RESIL_BASE_ATOMIC_H
 #define RESIL_BASE_CONTEND_H
@@ -93,9 +94,9 @@ static struct {
     bool news[INTERLEAVE_FIBERS]; /* another has written since the fiber last had to retry */
     bool running, grown;
     unsigned steps;
-    ucontext_t home, contexts[INTERLEAVE_FIBERS];
+    struct interleave_context home, contexts[INTERLEAVE_FIBERS];
     enum fiber_state states[INTERLEAVE_FIBERS];
-    char stacks[INTERLEAVE_FIBERS][65536];
+    _Alignas(64) char stacks[INTERLEAVE_FIBERS][65536];
     int count, current;
     unsigned budget;         /* preemptions and delays left in this run */
     unsigned stops;          /* fibers that may still be stopped for ever */
@@ -175,14 +176,14 @@ static void interleave_switch(int next)
     interleave_lift(self);
     interleave.current = next;
     interleave_lay(next);
-    (void)swapcontext(&interleave.contexts[self], &interleave.contexts[next]);
+    interleave_jump(&interleave.contexts[self], &interleave.contexts[next]);
 }
 
 /* The run is over. */
 static void interleave_go_home(void)
 {
     interleave_lift(interleave.current);
-    (void)swapcontext(&interleave.contexts[interleave.current], &interleave.home);
+    interleave_jump(&interleave.contexts[interleave.current], &interleave.home);
 }
 
 static unsigned interleave_others(int *others)

@@ -93,10 +93,11 @@ static bool interleave_drain_all(void)
 static void interleave_offer(const void *word, int except)
 {
     for (int i = 0; i < interleave.count; i++) {
-        unsigned found = 0, places[INTERLEAVE_STORES + 1] = {0}, way;
+        unsigned found = 0, places[INTERLEAVE_STORES + 1], way;
 
-        if (i == except || (interleave.through & (1u << i)) != 0)
+        if (i == except || interleave.stored[i] == 0 || (interleave.through & (1u << i)) != 0)
             continue;
+        places[0] = 0;
         for (unsigned k = 0; k < interleave.stored[i]; k++)
             if (interleave.stores[i][k].word == word)
                 places[++found] = k + 1;
