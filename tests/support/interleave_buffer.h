@@ -23,11 +23,11 @@ static uint64_t interleave_put(const struct interleave_store *store, uint64_t va
     uint64_t old;
 
     if (store->narrow) {
-        old = *(uint32_t *)store->word;
-        *(uint32_t *)store->word = (uint32_t)value;
+        old = *(interleave_narrow *)store->word;
+        *(interleave_narrow *)store->word = (interleave_narrow)value;
     } else {
-        old = *(uint64_t *)store->word;
-        *(uint64_t *)store->word = value;
+        old = *(interleave_wide *)store->word;
+        *(interleave_wide *)store->word = value;
     }
     return old;
 }

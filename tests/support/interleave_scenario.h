@@ -100,7 +100,7 @@ static inline void interleave_explore_against(const struct scenario *is, unsigne
     runs = interleave.runs;
     steps = interleave.taken_max;
     assert_true(runs > 10);
-    assert_true(interleave_bound(is) >= (is->count < 4 ? 3 : 2));
+    assert_true(interleave_bound(is) >= 3);
     if (victims != 0) {
         line = interleave_stopping(is, victims);
         if (line != 0)

@@ -33,6 +33,8 @@ static bool interleave_run(void)
     interleave.steps = 0;
     interleave.through = 0;
     interleave.runs++;
+    if (interleave.fault.kind == FAULT_EARLY)
+        memcpy(interleave.content.before, interleave.content.memory, interleave.content.bytes);
     interleave.running = true;
     for (int i = 0; i < interleave.count; i++)
         interleave_start(i);
