@@ -21,6 +21,9 @@
  * been granted tokens of the overflow bucket: all such keys together never more than its burst +
  * rate * t. overflow_tokens = RESIL_OFF makes the limit strict.
  *
+ * Where two first calls of a key meet whose nows differ, its bucket begins at the later now: who was
+ * told the older time may be refused, or be told to come later, by no more than that difference.
+ *
  * Of config.keys keys that all owe at once about one in 100000 finds no place (measured with 1e6
  * keys); of twice as many one in 40. A newcomer may find none, too, where the last places of its
  * buckets are being given away at that moment.

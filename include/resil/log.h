@@ -182,7 +182,8 @@ RESIL_API int resil_log_cancel(struct resil_log *log, struct resil_reservation *
  * @return RESIL_OK; RESIL_ELIMITED.
  *
  * Threads:   see the table at the top.
- * Progress:  wait-free. Atomics: loads. Syscalls: none.
+ * Progress:  lock-free (it looks again when another call was noted meanwhile). Atomics: loads.
+ *            Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */
@@ -210,7 +211,7 @@ RESIL_API void resil_log_drain(struct resil_log *log, uint64_t for_ns, uint64_t 
  * @param snapshot  filled in.
  *
  * Threads:   see the table at the top.
- * Progress:  wait-free; reads every place. Atomics: loads. Syscalls: none.
+ * Progress:  lock-free, as peek; reads every place. Atomics: loads. Syscalls: none.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */

@@ -108,7 +108,8 @@ static void say(uint64_t *retry_at_ns, uint64_t at_ns)
 /** What one look at the log says. */
 struct sight {
     uint64_t head;
-    uint64_t stamp; /* in the place at the head */
+    uint64_t stamp;  /* in the place at the head */
+    uint64_t oldest; /* of a log that is full */
     bool is_free;
     bool is_lagging; /* the head has to move on first */
 };
@@ -120,11 +121,14 @@ static struct sight look(const struct resil_log *log, uint64_t period_ns, uint64
     struct sight sight = {.head = resil__load_acquire(&log->head_)};
 
     sight.stamp = resil__load_acquire(&place[index_of(sight.head)]);
+    sight.oldest = sight.stamp;
     sight.is_free = is_free(sight.stamp, period_ns, now_ns);
     if (!sight.is_free && limit > 1) {
         uint64_t next = resil__load_acquire(&place[index_of(following(sight.head, limit))]);
 
         sight.is_lagging = is_free(next, period_ns, now_ns);
+        /* At a head that lags lies the newest call, and the oldest behind it. */
+        sight.oldest = resil__min(sight.stamp, next);
     }
     return sight;
 }
@@ -132,9 +136,16 @@ static struct sight look(const struct resil_log *log, uint64_t period_ns, uint64
 static uint64_t passes_at(const struct sight *sight, uint64_t period_ns, uint64_t until_ns)
 {
     uint64_t at_ns =
-        sight->is_free || sight->is_lagging ? 0 : resil__add_sat(sight->stamp - 1, period_ns);
+        sight->is_free || sight->is_lagging ? 0 : resil__add_sat(sight->oldest - 1, period_ns);
 
     return resil__max(at_ns, until_ns);
+}
+
+/* Whoever sees a full log has read the place after the head: that place is the oldest if the head
+   has not moved since. */
+static bool is_overtaken(const struct resil_log *log, const struct sight *sight)
+{
+    return resil__load_acquire(&log->head_) != sight->head;
 }
 
 int resil__log_take(struct resil_log *log, uint64_t now_ns, struct resil__log_receipt *receipt,
@@ -150,14 +161,11 @@ int resil__log_take(struct resil_log *log, uint64_t now_ns, struct resil__log_re
         uint64_t next = following(sight.head, limit);
         uint64_t index = index_of(sight.head);
 
-        if (resil__drained_at(until_ns, now_ns)) {
-            say(retry_at_ns, passes_at(&sight, period_ns, until_ns));
-            return RESIL_ELIMITED;
-        }
-        if (!sight.is_free && !sight.is_lagging) {
-            if (resil__load_acquire(&log->head_) != sight.head)
+        until_ns = resil__drained_at(until_ns, now_ns) ? until_ns : 0;
+        if (until_ns != 0 || (!sight.is_free && !sight.is_lagging)) {
+            if (is_overtaken(log, &sight))
                 continue;
-            say(retry_at_ns, passes_at(&sight, period_ns, 0));
+            say(retry_at_ns, passes_at(&sight, period_ns, until_ns));
             return RESIL_ELIMITED;
         }
         if (sight.is_free) {
@@ -232,12 +240,16 @@ int resil_log_cancel(struct resil_log *log, struct resil_reservation *reservatio
 
 int resil_log_peek(const struct resil_log *log, uint64_t now_ns, uint64_t *retry_at_ns)
 {
-    uint64_t period_ns = resil__load_acquire(&log->period_ns_);
-    uint64_t until_ns = resil__load_acquire(&log->until_ns_);
-    struct sight sight = look(log, period_ns, now_ns);
-    uint64_t at_ns =
-        passes_at(&sight, period_ns, resil__drained_at(until_ns, now_ns) ? until_ns : 0);
+    uint64_t period_ns, until_ns, at_ns;
+    struct sight sight;
 
+    do {
+        period_ns = resil__load_acquire(&log->period_ns_);
+        until_ns = resil__load_acquire(&log->until_ns_);
+        until_ns = resil__drained_at(until_ns, now_ns) ? until_ns : 0;
+        sight = look(log, period_ns, now_ns);
+        at_ns = passes_at(&sight, period_ns, until_ns);
+    } while (at_ns > now_ns && is_overtaken(log, &sight));
     say(retry_at_ns, resil__max(at_ns, now_ns));
     return at_ns > now_ns ? RESIL_ELIMITED : RESIL_OK;
 }

@@ -54,7 +54,7 @@ struct resil__reader {
 
 static struct resil__reader readers[INTERLEAVE_FIBERS];
 static uint32_t age;
-static bool passes_at_once; /* the control */
+static bool passes_at_once, retires_early; /* the controls */
 
 static inline struct resil__reader *resil__epoch_enter(void)
 {
@@ -85,9 +85,14 @@ static inline uint64_t *resil__reader_random(struct resil__reader *reader)
 
 static inline uint32_t resil__epoch_retire(void)
 {
+    uint32_t ticket;
+
     interleave_point();
-    interleave_fence();
-    return ++age;
+    if (!retires_early)
+        interleave_fence();
+    ticket = ++age;
+    interleave_point();
+    return ticket;
 }
 
 static inline bool resil__epoch_passed(uint32_t ticket)
@@ -206,7 +211,7 @@ static void a_report_that_makes_a_tick_due_is_heard(void **state)
         __func__,      3,           (void (*const[])(int)){report_bad, report_bad, tick}, 0,
         set_up_picked, verify_heard};
     struct scenario ticks = {
-        __func__,      4,           (void (*const[])(int)){report_bad, report_bad, tick, tick}, 2,
+        __func__,      4,           (void (*const[])(int)){report_bad, report_bad, tick, tick}, 3,
         set_up_picked, verify_heard};
 
     (void)state;
@@ -314,7 +319,7 @@ static void nobody_looks_at_what_is_gone(void **state)
 {
     struct scenario is = {
         __func__, 3,      (void (*const[])(int)){drop_first, pick_and_report, pick_and_report},
-        2,        set_up, verify_dropped};
+        0,        set_up, verify_dropped};
     struct scenario one = {__func__, 2,      (void (*const[])(int)){drop_first, pick_twice},
                            0,        set_up, verify_dropped};
 
@@ -324,8 +329,60 @@ static void nobody_looks_at_what_is_gone(void **state)
     passes_at_once = true;
     interleave_finds(&one, (struct fault){"resil__epoch_passed", NULL, FAULT_NONE});
     passes_at_once = false;
+    /* The old list retires while the new one's pointer is still in the buffer. */
+    retires_early = true;
+    interleave_finds(&one, (struct fault){"resil__epoch_retire", NULL, FAULT_NONE});
+    retires_early = false;
     set_up();
     interleave_finds(&is, (struct fault){"take", &first->load.in_flight_, FAULT_LOST});
+}
+
+/* "a" has failed twice: the tick that is due ejects it, in a view that nobody reads yet. */
+static void set_up_failed(void)
+{
+    set_up_picked();
+    for (int i = 0; i < 2; i++)
+        (void)lengthen(&first->load.streak_, RESIL__STREAK_BAD);
+    resil__lb_hurry(lb);
+}
+
+static void tick_and_tell(int self)
+{
+    tick(self);
+    updated = true;
+}
+
+static void pick_and_look(int self)
+{
+    bool late = updated;
+    struct resil_pick *pick = &picks[self];
+
+    interleave_check(resil_balancer_pick(&balancer, NULL, NOW + 2, pick) == RESIL_OK);
+    interleave_check(!late || pick->host_ != first);
+}
+
+static void verify_ejected(void)
+{
+    interleave_check(lock_word == 0 && first->ejected);
+    interleave_check(lb->view == &lb->list->views[1]);
+}
+
+static void a_view_is_whole_when_it_is_seen(void **state)
+{
+    struct scenario is = {__func__,
+                          3,
+                          (void (*const[])(int)){pick_and_look, pick_and_look, tick_and_tell},
+                          0,
+                          set_up_failed,
+                          verify_ejected};
+
+    (void)state;
+    interleave_explore(&is);
+    set_up_failed();
+    interleave.content =
+        (struct interleave_content){&lb->list->views[1], sizeof lb->list->views[1], {0}};
+    interleave_finds(&is, (struct fault){"publish", &lb->view, FAULT_EARLY});
+    interleave_finds(&is, (struct fault){"publish", &lb->view, FAULT_LOST});
 }
 
 int main(void)
@@ -334,6 +391,7 @@ int main(void)
         cmocka_unit_test(a_report_that_makes_a_tick_due_is_heard),
         cmocka_unit_test(ejection_and_its_end_dont_lose_one_another),
         cmocka_unit_test(nobody_looks_at_what_is_gone),
+        cmocka_unit_test(a_view_is_whole_when_it_is_seen),
     };
 
     return cmocka_run_group_tests_name("balancer interleavings", tests, NULL, NULL);

@@ -278,7 +278,7 @@ static void nobody_sees_what_is_freed(void **state)
     struct scenario come = {__func__,     2,          (body *const[]){pick_and_report, replace}, 0,
                             set_up_lists, verify_kept};
     struct scenario keep = {
-        __func__,     3,          (body *const[]){pick_and_keep, pick_and_report, replace}, 2,
+        __func__,     3,          (body *const[]){pick_and_keep, pick_and_report, replace}, 0,
         set_up_lists, verify_kept};
 
     (void)state;

@@ -7,7 +7,7 @@
  * With STRIPES: a striped breaker, each operation on a processor drawn at random, against the very
  * same model, which knows no stripes.
  */
-#include "test.h"
+#include "shrink.h"
 
 #include <resil/breaker.h>
 
@@ -58,7 +58,10 @@ static RESIL_STRIPED_BREAKER(STRIPES) striped;
 #else
 static struct resil_breaker breaker;
 #endif
-static uint64_t now, seed, rng;
+static uint64_t now, latest, seed, operation, rng;
+
+/* The control: leases that last longer. */
+static uint64_t too_long_ns;
 static struct {
     bool live, probe;
     unsigned slot;
@@ -67,13 +70,21 @@ static struct {
     struct resil_permit permit;
 } permits[PERMITS];
 
+static void disagree(int line, const char *what, int64_t is, int64_t says)
+{
+    static char message[160];
+
+    (void)snprintf(message, sizeof message, "line %d: %s is %" PRId64 ", the model says %" PRId64,
+                   line, what, is, says);
+    model_failed(seed, operation, message);
+}
+
 #define CHECK(a, b)                                                                                \
     do {                                                                                           \
         uint64_t is_ = (uint64_t)(a), says_ = (uint64_t)(b);                                       \
                                                                                                    \
         if (is_ != says_)                                                                          \
-            fail_msg("RESIL_SEED=%" PRIu64 " line %d: %s is %" PRId64 ", the model says %" PRId64, \
-                     seed, __LINE__, #a, (int64_t)is_, (int64_t)says_);                            \
+            disagree(__LINE__, #a, (int64_t)is_, (int64_t)says_);                                  \
     } while (0)
 
 static uint64_t width(void)
@@ -115,7 +126,7 @@ static void open_breaker(uint64_t at, uint64_t hint)
 
 static bool lease_live(const struct slot *slot)
 {
-    uint64_t end = slot->start + model.config.probe_lease_ns;
+    uint64_t end = slot->start + model.config.probe_lease_ns + too_long_ns;
 
     return slot->leased && end > now && end - now <= 2 * model.config.probe_lease_ns;
 }
@@ -399,7 +410,7 @@ static struct resil_breaker_config draw(void)
     };
 }
 
-static void step_time(uint64_t latest)
+static void step_time(void)
 {
     switch (test_below(&rng, 8)) {
     case 0:
@@ -419,10 +430,9 @@ static void step_time(uint64_t latest)
         now = latest + test_below(&rng, RESIL_SEC(100));
 }
 
-static void run(unsigned steps)
+static void begin(void)
 {
-    uint64_t latest = RESIL_SEC(5000) + test_below(&rng, RESIL_SEC(10));
-
+    latest = RESIL_SEC(5000) + test_below(&rng, RESIL_SEC(10));
     memset(&model, 0, sizeof model);
     memset(permits, 0, sizeof permits);
     model.config = draw();
@@ -435,51 +445,67 @@ static void run(unsigned steps)
     model.generation = 1;
     model.state = RESIL_BREAKER_CLOSED;
     now = latest;
+    operation = 0;
 #ifdef STRIPES
     CHECK(resil_breaker_init_striped(&breaker, sizeof striped, &model.config, STRIPES), RESIL_OK);
 #else
     CHECK(resil_breaker_init(&breaker, &model.config), RESIL_OK);
 #endif
-    for (unsigned step = 0; step < steps; step++) {
-        int i = (int)test_below(&rng, PERMITS);
-
-        step_time(latest);
-        /* A now that lies two windows back is a clock that was set back: not modelled. */
-        if (now + model.config.window_ns < latest)
-            now = latest;
-#ifdef STRIPES
-        /* Nor what is too old: a stripe that is behind still takes it. */
-        if (now / width() + model.config.slices <= latest / width())
-            now = latest;
-        test_cpu = (int32_t)test_below(&rng, STRIPES + 1) - 1;
-        test_cpu_asked = (uint32_t)test_below(&rng, UINT32_MAX);
-#endif
-        latest = now > latest ? now : latest;
-        if (test_below(&rng, 3000) == 0)
-            operate();
-        else if (permits[i].live && test_below(&rng, 100) == 0)
-            permits[i].live = false; /* dropped: never reported */
-        else if (permits[i].live)
-            record(i);
-        else
-            acquire(i);
-        if (test_below(&rng, 4) == 0)
-            compare();
-    }
 }
+
+static void step(void)
+{
+    int i = (int)test_below(&rng, PERMITS);
+
+    step_time();
+    /* A now that lies two windows back is a clock that was set back: not modelled. */
+    if (now + model.config.window_ns < latest)
+        now = latest;
+#ifdef STRIPES
+    /* Nor what is too old: a stripe that is behind still takes it. */
+    if (now / width() + model.config.slices <= latest / width())
+        now = latest;
+    test_cpu = (int32_t)test_below(&rng, STRIPES + 1) - 1;
+    test_cpu_asked = (uint32_t)test_below(&rng, UINT32_MAX);
+#endif
+    latest = now > latest ? now : latest;
+    if (test_below(&rng, 3000) == 0)
+        operate();
+    else if (permits[i].live && test_below(&rng, 100) == 0)
+        permits[i].live = false; /* dropped: never reported */
+    else if (permits[i].live)
+        record(i);
+    else
+        acquire(i);
+    if (test_below(&rng, 4) == 0)
+        compare();
+}
+
+static const struct model_subject subject = {begin, step, &rng};
 
 static void breaker_does_what_the_model_does(void **state)
 {
     (void)state;
     seed = test_seed(20250);
-    rng = seed * 2 + 1;
     for (unsigned done = 0; done < 6 * STEPS; done += 500)
-        run(done % 5000 == 0 ? 5000 : 500);
+        model_run(&subject, seed + done, done % 5000 == 0 ? 5000 : 500);
+}
+
+static void longer_leases_are_found(void **state)
+{
+    (void)state;
+    seed = test_seed(20250);
+    too_long_ns = RESIL_MS(100);
+    model_finds(&subject, seed, STEPS, 400, "leases that last longer");
+    too_long_ns = 0;
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(breaker_does_what_the_model_does)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(longer_leases_are_found),
+        cmocka_unit_test(breaker_does_what_the_model_does),
+    };
 
     return cmocka_run_group_tests_name("breaker model", tests, NULL, NULL);
 }

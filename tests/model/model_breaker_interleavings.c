@@ -447,10 +447,10 @@ static void verify_not_tripped(void)
 static void results_are_judged_by_the_rules_in_force(void **state)
 {
     struct scenario raised = {
-        __func__,      3, (body *const[]){raise_threshold, fail_now, fail_now}, 2, set_up_closed,
+        __func__,      3, (body *const[]){raise_threshold, fail_now, fail_now}, 3, set_up_closed,
         verify_tripped};
     struct scenario off = {
-        __func__,          3, (body *const[]){switch_off, fail_now, fail_now}, 2, set_up_closed,
+        __func__,          3, (body *const[]){switch_off, fail_now, fail_now}, 3, set_up_closed,
         verify_not_tripped};
 
     (void)state;

@@ -138,7 +138,7 @@ static void set_up_share(void)
 static void the_call_that_makes_it_enough_trips(void **state)
 {
     struct scenario is = {
-        __func__,     3,          (body *const[]){fail_here, fail_here, succeed_here}, 2,
+        __func__,     3,          (body *const[]){fail_here, fail_here, succeed_here}, 3,
         set_up_share, verify_open};
     uint64_t *word = &striped.breaker.word_;
 

@@ -4,13 +4,16 @@
  * The budget against a bucket that is filled and emptied step by step, while time goes forward; and
  * against its bound alone, when the times that it is told are out of order.
  */
-#include "test.h"
+#include "shrink.h"
 
 #include <resil/budget.h>
 
 #include "base/math.h"
 
 #define OPERATIONS 1000000
+
+/* The control: a bucket in which a success is worth more. */
+static uint64_t too_much;
 
 struct bucket {
     uint64_t interval, depth, idle, share, ttl; /* ns; what a token, a success are worth */
@@ -57,7 +60,9 @@ static void configure(struct bucket *bucket, const struct resil_budget_config *c
             bucket->interval += 100;
     }
     bucket->depth = bucket->interval * config->cap;
-    bucket->share = config->share_pct == RESIL_OFF ? 0 : bucket->interval / 100 * config->share_pct;
+    bucket->share = config->share_pct == RESIL_OFF
+                        ? 0
+                        : bucket->interval / 100 * (config->share_pct + too_much);
     bucket->ttl = config->ttl_ns == RESIL_OFF ? UINT64_MAX : config->ttl_ns;
     bucket->idle =
         bucket->timed
@@ -126,67 +131,67 @@ static uint64_t any_step(uint64_t *seed)
     }
 }
 
-static void check_balance(const struct resil_budget *budget, const struct bucket *bucket,
-                          uint64_t now_ns)
+static struct bench {
+    struct resil_budget budget;
+    struct bucket bucket;
+    uint64_t now_ns;
+    uint64_t random, seed, operation;
+} bench;
+
+static void begin(void)
 {
+    struct resil_budget_config config = any_config(&bench.random);
+
+    bench.now_ns = test_random(&bench.random) >> (2 + test_below(&bench.random, 62));
+    assert_int_equal(resil_budget_init(&bench.budget, &config), RESIL_OK);
+    configure(&bench.bucket, &config);
+    bench.bucket.fresh = true;
+    bench.bucket.level = bench.bucket.depth;
+    bench.bucket.last_ns = bench.now_ns;
+}
+
+static void step(void)
+{
+    uint64_t kind = test_below(&bench.random, 1000);
+    uint64_t cost = 1 + test_below(&bench.random, 3);
+    struct resil_budget_config config;
     struct resil_budget_snapshot snapshot;
 
-    assert_int_equal(resil_budget_snapshot(budget, now_ns, &snapshot), RESIL_OK);
-    assert_int_equal(snapshot.balance_pct, bucket->level / (bucket->interval / 100));
-    assert_int_equal(snapshot.cap, bucket->depth / bucket->interval);
-}
-
-static void start(struct resil_budget *budget, struct bucket *bucket, uint64_t now_ns,
-                  uint64_t *seed)
-{
-    struct resil_budget_config config = any_config(seed);
-
-    assert_int_equal(resil_budget_init(budget, &config), RESIL_OK);
-    configure(bucket, &config);
-    bucket->fresh = true;
-    bucket->level = bucket->depth;
-    bucket->last_ns = now_ns;
-}
-
-static void operate(struct resil_budget *budget, struct bucket *bucket, uint64_t now_ns,
-                    uint64_t *seed)
-{
-    uint64_t kind = test_below(seed, 1000);
-    struct resil_budget_config config;
-    uint64_t cost = 1 + test_below(seed, 3);
-
+    bench.now_ns += any_step(&bench.random);
     if (kind < 5) {
-        config = any_config(seed);
-        assert_int_equal(resil_budget_reconfigure(budget, &config, now_ns), RESIL_OK);
-        bucket_reconfigure(bucket, &config, now_ns);
+        config = any_config(&bench.random);
+        MODEL_CHECK(&bench,
+                    resil_budget_reconfigure(&bench.budget, &config, bench.now_ns) == RESIL_OK);
+        bucket_reconfigure(&bench.bucket, &config, bench.now_ns);
     } else if (kind < 550) {
-        resil_budget_deposit(budget, now_ns);
-        bucket_deposit(bucket, now_ns);
+        resil_budget_deposit(&bench.budget, bench.now_ns);
+        bucket_deposit(&bench.bucket, bench.now_ns);
     } else {
-        assert_int_equal(resil_budget_withdraw(budget, cost, now_ns),
-                         bucket_withdraw(bucket, cost, now_ns) ? RESIL_OK : RESIL_EBUDGET);
+        MODEL_CHECK(
+            &bench,
+            resil_budget_withdraw(&bench.budget, cost, bench.now_ns) ==
+                (bucket_withdraw(&bench.bucket, cost, bench.now_ns) ? RESIL_OK : RESIL_EBUDGET));
     }
-    check_balance(budget, bucket, now_ns);
+    MODEL_CHECK(&bench, resil_budget_snapshot(&bench.budget, bench.now_ns, &snapshot) == RESIL_OK);
+    MODEL_CHECK(&bench, snapshot.balance_pct == bench.bucket.level / (bench.bucket.interval / 100));
+    MODEL_CHECK(&bench, snapshot.cap == bench.bucket.depth / bench.bucket.interval);
 }
+
+static const struct model_subject model = {begin, step, &bench.random};
 
 static void budget_agrees_with_a_bucket(void **state)
 {
-    uint64_t first = test_seed(2026);
-    uint64_t seed = first;
-    struct resil_budget budget;
-    struct bucket bucket;
-    uint64_t now_ns = 0;
-
     (void)state;
-    print_message("RESIL_SEED=%" PRIu64 "\n", first);
-    for (int i = 0; i < OPERATIONS; i++) {
-        if (i % 2000 == 0) {
-            now_ns = test_random(&seed) >> (2 + test_below(&seed, 62));
-            start(&budget, &bucket, now_ns, &seed);
-        }
-        now_ns += any_step(&seed);
-        operate(&budget, &bucket, now_ns, &seed);
-    }
+    for (uint64_t round = 0; round < OPERATIONS / 2000; round++)
+        model_run(&model, test_seed(2026) + round, 2000);
+}
+
+static void a_larger_share_is_found(void **state)
+{
+    (void)state;
+    too_much = 1;
+    model_finds(&model, test_seed(2026), OPERATIONS, 12, "a share that is 1 % larger");
+    too_much = 0;
 }
 
 /* What a stretch of operations was told and what it got. */
@@ -247,6 +252,7 @@ static void budget_keeps_its_bound_when_times_are_out_of_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_larger_share_is_found),
         cmocka_unit_test(budget_agrees_with_a_bucket),
         cmocka_unit_test(budget_keeps_its_bound_when_times_are_out_of_order),
     };

@@ -12,9 +12,12 @@ struct integers {
     uint64_t in_flight;
 };
 
+/* The control: integers that let one more in. */
+static uint64_t too_many;
+
 static int model_acquire(struct integers *model)
 {
-    if (model->in_flight >= model->limit)
+    if (model->in_flight >= model->limit + too_many)
         return RESIL_EFULL;
     model->in_flight++;
     return RESIL_OK;
@@ -102,9 +105,20 @@ static void bulkhead_agrees_with_two_integers(void **state)
     model_run(&model, test_seed(0xb01d), OPERATIONS);
 }
 
+static void one_more_is_found(void **state)
+{
+    const struct model_subject model = {begin, step_shared, &bench.random};
+
+    (void)state;
+    too_many = 1;
+    model_finds(&model, test_seed(0xb01d), OPERATIONS, 26, "one more than the limit");
+    too_many = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_more_is_found),
         cmocka_unit_test(bulkhead_agrees_with_two_integers),
     };
 

@@ -124,6 +124,54 @@ static void stores_keep_their_order(void **state)
     assert_int_equal(explore(2, (body *const[]){write_both, write_both}, verify_not_both_first), 0);
 }
 
+/* The same through a pointer. */
+static uint64_t letter, *letter_box;
+
+static void set_up_letter(void)
+{
+    set_up();
+    letter = 0;
+    letter_box = NULL;
+}
+
+static void send_letter(int self)
+{
+    (void)self;
+    letter = 7;
+    resil__store_ptr_release(&letter_box, &letter);
+    seen[0] = resil__load_seq(&words[1]);
+}
+
+static void receive_letter(int self)
+{
+    const uint64_t *got;
+
+    (void)self;
+    resil__store_seq(&words[1], 1);
+    got = resil__load_ptr_acquire(&letter_box);
+    interleave_check(got == NULL || *got == 7);
+    seen[1] = got != NULL;
+}
+
+/* As in SB: the pointer may wait in the buffer while its writer looks elsewhere. */
+static void pointers_are_stores_as_others(void **state)
+{
+    struct scenario is = {
+        "letter",      2, (body *const[]){send_letter, receive_letter}, 3, set_up_letter,
+        verify_nothing};
+
+    (void)state;
+    interleave_explore(&is);
+    is.verify = verify_one_saw;
+    assert_int_not_equal(interleave_scenario(&is), 0);
+    interleave.unbuffered = true;
+    assert_int_equal(interleave_scenario(&is), 0);
+    interleave.unbuffered = false;
+    is.verify = verify_nothing;
+    interleave.content = (struct interleave_content){&letter, sizeof letter, {0}};
+    interleave_finds(&is, (struct fault){"send_letter", &letter_box, FAULT_EARLY});
+}
+
 /* A fiber sees its own store before others do, with and without atomic.h; the last one counts. */
 static void write_twice(int self)
 {
@@ -281,6 +329,7 @@ int main(void)
         cmocka_unit_test(loads_overtake_stores_alone),
         cmocka_unit_test(fences_and_swaps_empty_the_buffer),
         cmocka_unit_test(stores_keep_their_order),
+        cmocka_unit_test(pointers_are_stores_as_others),
         cmocka_unit_test(own_stores_are_seen_first_and_by_all_in_the_end),
         cmocka_unit_test(stores_of_two_meet_in_either_order),
         cmocka_unit_test(a_store_goes_through_in_the_end),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* The health checks against an array that is looked through from one end to the other. */
-#include "test.h"
+#include "shrink.h"
 
 #include <resil/health.h>
 
@@ -38,6 +38,9 @@ struct bench {
     uint64_t told, expected;       /* checksums of the changes */
     uint64_t old_tickets[16], old; /* of probes that have ended */
 };
+
+/* The control: one that goes down a failure later. */
+static uint64_t too_late;
 
 static uint64_t mixed(uint64_t sum, uint64_t id, bool healthy)
 {
@@ -85,7 +88,7 @@ static void reschedule(struct bench *bench, struct one *one)
 static void result(struct bench *bench, struct one *one, bool passed)
 {
     enum resil_health_state to = passed ? RESIL_HEALTH_UP : RESIL_HEALTH_DOWN;
-    uint64_t enough = !passed                              ? bench->is.fall
+    uint64_t enough = !passed                              ? bench->is.fall + too_late
                       : one->state == RESIL_HEALTH_UNKNOWN ? 1
                                                            : bench->is.rise;
 
@@ -290,35 +293,69 @@ static void compare(struct bench *bench)
     MODEL_CHECK(bench, bench->told == bench->expected);
 }
 
-static void run(uint64_t seed, const struct resil_health_config *given,
-                struct resil_health_config filled)
+static struct bench shared;
+static struct resil_health_config given, filled;
+static bool is_begun;
+
+static void stop(void)
 {
-    struct resil_health_config config = *given;
-    struct bench bench = {.seed = seed, .dice = seed, .now = RESIL_SEC(1000000), .random = 77};
+    if (is_begun)
+        assert_int_equal(resil_health_fini(&shared.health), RESIL_OK);
+    is_begun = false;
+}
 
-    filled.jitter_pct = given->jitter_pct == RESIL_OFF ? 0 : given->jitter_pct;
-    bench.is = filled;
+static void begin(void)
+{
+    struct resil_health_config config = given;
+
+    stop();
+    shared = (struct bench){.dice = shared.dice, .now = RESIL_SEC(1000000), .random = 77};
+    shared.is = filled;
+    shared.is.jitter_pct = given.jitter_pct == RESIL_OFF ? 0 : given.jitter_pct;
     config.changed = changed;
-    config.changed_arg = &bench;
+    config.changed_arg = &shared;
     config.probes_max = FLIGHT;
-    assert_int_equal(resil_health_init(&bench.health, &config, NULL, 77), RESIL_OK);
-    for (bench.operation = 0; bench.operation < OPERATIONS / 3; bench.operation++) {
-        uint64_t what = test_below(&bench.dice, 1000);
+    assert_int_equal(resil_health_init(&shared.health, &config, NULL, 77), RESIL_OK);
+    is_begun = true;
+}
 
-        if (what < 4)
-            update(&bench);
-        else if (what == 4)
-            back(&bench);
-        else if (what < 250)
-            bench.now += test_below(&bench.dice, bench.is.timeout_ns / 2);
-        else if (what < 600)
-            end(&bench);
-        else
-            next(&bench);
-        if (what < 100)
-            compare(&bench);
-    }
-    assert_int_equal(resil_health_fini(&bench.health), RESIL_OK);
+static void step(void)
+{
+    uint64_t what = test_below(&shared.dice, 1000);
+
+    if (what < 4)
+        update(&shared);
+    else if (what == 4)
+        back(&shared);
+    else if (what < 250)
+        shared.now += test_below(&shared.dice, shared.is.timeout_ns / 2);
+    else if (what < 600)
+        end(&shared);
+    else
+        next(&shared);
+    if (what < 100)
+        compare(&shared);
+}
+
+static const struct model_subject model = {begin, step, &shared.dice};
+
+static void run(uint64_t seed, const struct resil_health_config *is_given,
+                struct resil_health_config is_filled)
+{
+    given = *is_given;
+    filled = is_filled;
+    model_run(&model, seed, OPERATIONS / 3);
+    stop();
+}
+
+/* With the config of the last run. */
+static void a_later_fall_is_found(void **state)
+{
+    (void)state;
+    too_late = 1;
+    model_finds(&model, test_seed(0x4ea17), OPERATIONS / 3, 40, "down one failure later");
+    too_late = 0;
+    stop();
 }
 
 static void health_agrees_with_an_array(void **state)
@@ -369,6 +406,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(health_agrees_with_an_array),
+        cmocka_unit_test(a_later_fall_is_found),
     };
 
     return cmocka_run_group_tests_name("health model", tests, NULL, NULL);

@@ -77,7 +77,7 @@ static void verify_three(void)
 static void no_failure_of_a_new_key_is_lost(void **state)
 {
     struct scenario is = {__func__, 3,      (body *const[]){fail_seven, fail_seven, fail_seven},
-                          2,        set_up, verify_three};
+                          3,        set_up, verify_three};
 
     (void)state;
     interleave_explore(&is);
@@ -178,7 +178,7 @@ static void a_failure_is_kept_or_counted_as_untracked(void **state)
 {
     struct scenario is = {
         __func__, 3,           (body *const[]){fail_at_its_end, newcomer, fail_at_its_end},
-        2,        set_up_full, verify_place};
+        3,        set_up_full, verify_place};
 
     (void)state;
     interleave_explore(&is);

@@ -6,7 +6,7 @@
  * modelled but looked at: a key without a place must have a full bucket in the model, and what it
  * is granted comes out of its own bucket if it got a place, else out of the overflow's.
  */
-#include "test.h"
+#include "shrink.h"
 
 #include <resil/keyed_limiter.h>
 
@@ -31,6 +31,9 @@ struct bench {
     uint64_t seed;
     uint64_t operation;
 };
+
+/* The control: buckets that hold one more. */
+static uint64_t too_deep;
 
 static struct resil_keyed_limiter_snapshot look(const struct bench *bench)
 {
@@ -133,36 +136,49 @@ static void step(struct bench *bench)
     }
 }
 
-static void agree(uint64_t keys)
-{
-    static struct bench bench;
-    struct resil_limiter_config each, overflow;
-    size_t size = resil_keyed_limiter_size(keys);
+static struct bench bench;
+static uint64_t places; /* for so many keys */
 
-    bench = (struct bench){.seed = test_seed(20250101 + keys), .now_ns = RESIL_SEC(1000)};
-    bench.random = bench.seed;
+static void begin(void)
+{
+    struct resil_limiter_config each = {.tokens = 50, .burst = 6 + too_deep};
+    struct resil_limiter_config overflow = {.tokens = 400, .burst = 9};
+    size_t size = resil_keyed_limiter_size(places);
+
+    free(bench.limiter);
+    bench = (struct bench){.random = bench.random, .seed = bench.seed, .now_ns = RESIL_SEC(1000)};
     bench.config = (struct resil_keyed_limiter_config){
-        .keys = keys,
+        .keys = places,
         .seed = {test_random(&bench.random), test_random(&bench.random)},
         .tokens = 50,
         .burst = 6,
         .overflow_tokens = 400,
         .overflow_burst = 9,
     };
-    each = (struct resil_limiter_config){.tokens = 50, .burst = 6};
-    overflow = (struct resil_limiter_config){.tokens = 400, .burst = 9};
     bench.limiter = malloc(size);
     assert_int_equal(resil_keyed_limiter_init(bench.limiter, size, &bench.config), RESIL_OK);
     assert_int_equal(resil_limiter_init(&bench.overflow, &overflow), RESIL_OK);
     for (uint64_t key = 0; key < KEYS; key++)
         assert_int_equal(resil_limiter_init(&bench.model[key], &each), RESIL_OK);
-    for (bench.operation = 0; bench.operation < OPERATIONS; bench.operation++)
-        step(&bench);
+}
+
+static void step_shared(void)
+{
+    step(&bench);
+}
+
+static const struct model_subject model = {begin, step_shared, &bench.random};
+
+static void agree(uint64_t keys)
+{
+    places = keys;
+    model_run(&model, test_seed(20250101 + keys), OPERATIONS);
     print_message("%" PRIu64 " keys: %" PRIu64 " evicted, %" PRIu64 " crowded out\n", keys,
                   look(&bench).evicted, bench.crowded);
-    assert_true(keys > KEYS ||
+    assert_true(keys > KEYS || getenv("RESIL_OPERATIONS") != NULL ||
                 (look(&bench).evicted > OPERATIONS / 400 && bench.crowded > OPERATIONS / 400));
     free(bench.limiter);
+    bench.limiter = NULL;
 }
 
 static void keyed_limiter_agrees_with_many_buckets(void **state)
@@ -178,9 +194,21 @@ static void keyed_limiter_agrees_while_it_evicts(void **state)
     agree(1);
 }
 
+static void deeper_buckets_are_found(void **state)
+{
+    (void)state;
+    places = 2 * KEYS;
+    too_deep = 1;
+    model_finds(&model, test_seed(7), OPERATIONS, 8, "buckets that hold one more");
+    too_deep = 0;
+    free(bench.limiter);
+    bench.limiter = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(deeper_buckets_are_found),
         cmocka_unit_test(keyed_limiter_agrees_with_many_buckets),
         cmocka_unit_test(keyed_limiter_agrees_while_it_evicts),
     };

@@ -82,7 +82,7 @@ static void a_new_key_has_one_burst(void **state)
     struct scenario two = {__func__,     2,         (body *const[]){take_seven, take_seven}, 4,
                            set_up_fresh, verify_one};
     struct scenario three = {
-        __func__,     3,         (body *const[]){take_seven, take_seven, take_seven}, 2,
+        __func__,     3,         (body *const[]){take_seven, take_seven, take_seven}, 3,
         set_up_fresh, verify_one};
 
     (void)state;
@@ -92,6 +92,56 @@ static void a_new_key_has_one_burst(void **state)
     interleave_finds(&three,
                      (struct fault){"look_through", &table.bucket[0].word_[0], FAULT_STALE});
     interleave_finds(&three, (struct fault){"claim", &table.bucket[0].word_[0], FAULT_BLIND});
+}
+
+/* When a call would pass: asked by all at once, or by one whose clock is half a second ahead. */
+static uint64_t told_ns[INTERLEAVE_FIBERS];
+
+static void ask_at(int self, uint64_t now_ns)
+{
+    told_ns[self] = 0;
+    granted += resil_keyed_limiter_acquire_u64(LIMITER, 7, 1, now_ns, &told_ns[self]) == RESIL_OK;
+}
+
+static void ask_now(int self)
+{
+    ask_at(self, NOW);
+}
+
+static void ask_ahead(int self)
+{
+    ask_at(self, NOW + RESIL_MS(500));
+}
+
+static void verify_told_once(void)
+{
+    verify_one();
+    for (int i = 0; i < 3; i++)
+        interleave_check(told_ns[i] == 0 || told_ns[i] == NOW + RESIL_SEC(1));
+}
+
+/* One is granted. The other's time is that of the order in which they came, or of a bucket that
+   began at the later now with nobody in it yet. */
+static void verify_told_apart(void)
+{
+    verify_one();
+    interleave_check(told_ns[1] == 0 || told_ns[1] == NOW + RESIL_SEC(1));
+    interleave_check(told_ns[0] == 0 || told_ns[0] == NOW + RESIL_MS(1500) ||
+                     told_ns[0] == NOW + RESIL_MS(500));
+}
+
+static void who_is_refused_at_a_keys_first_call_is_told_when(void **state)
+{
+    struct scenario once = {
+        __func__, 3, (body *const[]){ask_now, ask_now, ask_now}, 3, set_up_fresh, verify_told_once};
+    struct scenario apart = {
+        __func__, 2, (body *const[]){ask_now, ask_ahead}, 4, set_up_fresh, verify_told_apart};
+
+    (void)state;
+    interleave_explore(&once);
+    interleave_explore(&apart);
+    interleave_finds(&once, (struct fault){"charge", &table.bucket[0].word_[0], FAULT_BLIND});
+    interleave_finds(&apart, (struct fault){"charge", &table.bucket[0].word_[0], FAULT_BLIND});
 }
 
 /* Four owe for long, seven's token is back: idle at NOW, and a newcomer wants its place. */
@@ -128,7 +178,7 @@ static void a_debtor_is_never_evicted(void **state)
                            4,        set_up_full, verify_full};
     struct scenario two = {
         __func__, 3,           (body *const[]){take_seven_twice, newcomer, newcomer},
-        2,        set_up_full, verify_full};
+        3,        set_up_full, verify_full};
 
     (void)state;
     interleave_explore(&one);
@@ -246,6 +296,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_key_has_one_burst),
+        cmocka_unit_test(who_is_refused_at_a_keys_first_call_is_told_when),
         cmocka_unit_test(a_debtor_is_never_evicted),
         cmocka_unit_test(strangers_dont_split_a_key),
         cmocka_unit_test(what_was_forgotten_early_is_not_forgiven),

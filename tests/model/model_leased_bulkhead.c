@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* The leased bulkhead, called by one thread on all its stripes in turn, against two integers. */
-#include "test.h"
+#include "shrink.h"
 #include "told_stripe.h"
 
 #include "../../src/bulkhead/leased_bulkhead.c"
@@ -22,6 +22,9 @@ struct bench {
     uint64_t limit, in_flight;
     uint64_t lean; /* how often of 16 somebody enters rather than leaves */
 };
+
+/* The control: integers that let one more in. */
+static uint64_t too_many;
 
 static uint64_t random_limit(struct bench *bench)
 {
@@ -51,7 +54,7 @@ static void go_in_or_out(struct bench *bench)
     struct resil_leased_bulkhead_snapshot before = {0};
 
     if (test_below(&bench->random, 16) < bench->lean) {
-        int expect = bench->in_flight < bench->limit ? RESIL_OK : RESIL_EFULL;
+        int expect = bench->in_flight < bench->limit + too_many ? RESIL_OK : RESIL_EFULL;
 
         MODEL_CHECK(bench, resil_leased_bulkhead_acquire(&bench->leased) == expect);
         bench->in_flight += expect == RESIL_OK;
@@ -92,30 +95,44 @@ static void compare(struct bench *bench)
     MODEL_CHECK(bench, snapshot.in_flight == bench->in_flight);
 }
 
+static struct bench bench;
+
+static void begin_shared(void)
+{
+    begin(&bench);
+}
+
+static void step_shared(void)
+{
+    told_stripe = (uint32_t)test_below(&bench.random, 16);
+    if (test_below(&bench.random, 200) == 0)
+        change(&bench);
+    else
+        go_in_or_out(&bench);
+    compare(&bench);
+}
+
+static const struct model_subject model = {begin_shared, step_shared, &bench.random};
+
 static void leases_agree_with_two_integers(void **state)
 {
-    static struct bench bench;
-
     (void)state;
-    bench.seed = test_seed(0x1ea5e);
-    bench.random = bench.seed;
-    for (int round = 0; round < ROUNDS; round++) {
-        begin(&bench);
-        for (int i = 0; i < OPERATIONS; i++) {
-            bench.operation++;
-            told_stripe = (uint32_t)test_below(&bench.random, 16);
-            if (test_below(&bench.random, 200) == 0)
-                change(&bench);
-            else
-                go_in_or_out(&bench);
-            compare(&bench);
-        }
-    }
+    for (uint64_t round = 0; round < ROUNDS; round++)
+        model_run(&model, test_seed(0x1ea5e) + round, OPERATIONS);
+}
+
+static void one_more_is_found(void **state)
+{
+    (void)state;
+    too_many = 1;
+    model_finds(&model, test_seed(0x1ea5e), OPERATIONS, 200, "one more than the limit");
+    too_many = 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_more_is_found),
         cmocka_unit_test(leases_agree_with_two_integers),
     };
 

@@ -151,12 +151,12 @@ static void tokens_are_neither_made_nor_lost(void **state)
                             0,        set_up_five, verify_then_all};
     struct scenario both = {
         __func__, 3,           (body *const[]){take_one_twice, take_one_twice, take_two},
-        2,        set_up_five, verify_then_all};
+        3,        set_up_five, verify_then_all};
     struct scenario thieves = {
         __func__,       3, (body *const[]){take_one, take_one, take_one}, 0, set_up_two_apart,
         verify_then_all};
     struct scenario short_of = {
-        __func__,       3, (body *const[]){take_two, take_one, take_two}, 2, set_up_two_and_one,
+        __func__,       3, (body *const[]){take_two, take_one, take_two}, 3, set_up_two_and_one,
         verify_then_all};
 
     (void)state;
@@ -357,7 +357,7 @@ static void permits_are_neither_made_nor_lost(void **state)
         __func__,      3, (body *const[]){in_and_out, in_and_out, go_in}, 0, set_up_two_lent,
         verify_permits};
     struct scenario more = {
-        __func__,      3, (body *const[]){go_out, in_and_out_twice, flush}, 2, set_up_three_lent,
+        __func__,      3, (body *const[]){go_out, in_and_out_twice, flush}, 3, set_up_three_lent,
         verify_permits};
     struct scenario out = {
         __func__, 3, (body *const[]){go_out, go_out, go_in}, 0, set_up_three_lent, verify_permits};

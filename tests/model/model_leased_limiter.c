@@ -4,7 +4,7 @@
  * The leased limiter, called by one thread on all its stripes in turn, against a bucket of
  * nanoseconds and the rule of the limit itself: over any run of calls at most burst + rate * t.
  */
-#include "test.h"
+#include "shrink.h"
 #include "told_stripe.h"
 
 #include "../../src/limiter/leased_limiter.c"
@@ -29,6 +29,9 @@ struct bench {
     int64_t least; /* of used * interval - now, before any call so far */
     uint64_t now_ns;
 };
+
+/* The control: a bucket that holds one more. */
+static int64_t too_deep;
 
 static int64_t leased_now(const struct bench *bench)
 {
@@ -61,7 +64,7 @@ static void begin(struct bench *bench)
     (void)resil_leased_limiter_snapshot(&bench->leased, bench->now_ns, &snapshot);
     bench->batch = (int64_t)snapshot.batch;
     bench->kept = (int64_t)snapshot.kept;
-    bench->level_ns = bench->burst * bench->interval_ns;
+    bench->level_ns = (bench->burst + too_deep) * bench->interval_ns;
     bench->leases = 0;
     bench->used = 0;
     bench->least = INT64_MAX;
@@ -75,7 +78,7 @@ static void pass_time(struct bench *bench)
     int64_t span_ns = (int64_t)test_below(&bench->random, 8) == 0
                           ? (int64_t)test_below(&bench->random, 50) * bench->interval_ns
                           : (int64_t)test_below(&bench->random, (uint64_t)bench->interval_ns * 2);
-    int64_t full_ns = bench->burst * bench->interval_ns;
+    int64_t full_ns = (bench->burst + too_deep) * bench->interval_ns;
 
     bench->now_ns += (uint64_t)span_ns;
     bench->level_ns = bench->level_ns + span_ns > full_ns ? full_ns : bench->level_ns + span_ns;
@@ -164,31 +167,45 @@ static void drain_all(struct bench *bench)
     MODEL_CHECK(bench, leased_now(bench) == 0);
 }
 
+static struct bench bench;
+
+static void begin_shared(void)
+{
+    begin(&bench);
+}
+
+static void step(void)
+{
+    told_stripe = (uint32_t)test_below(&bench.random, 16);
+    if (test_below(&bench.random, 3) == 0)
+        pass_time(&bench);
+    if (test_below(&bench.random, 500) == 0)
+        drain_all(&bench);
+    else
+        acquire_some(&bench);
+}
+
+static const struct model_subject model = {begin_shared, step, &bench.random};
+
 static void leases_agree_with_a_bucket_of_nanoseconds(void **state)
 {
-    static struct bench bench;
-
     (void)state;
-    bench.seed = test_seed(0x1ea5e);
-    bench.random = bench.seed;
-    for (int round = 0; round < ROUNDS; round++) {
-        begin(&bench);
-        for (int i = 0; i < OPERATIONS; i++) {
-            bench.operation++;
-            told_stripe = (uint32_t)test_below(&bench.random, 16);
-            if (test_below(&bench.random, 3) == 0)
-                pass_time(&bench);
-            if (test_below(&bench.random, 500) == 0)
-                drain_all(&bench);
-            else
-                acquire_some(&bench);
-        }
-    }
+    for (uint64_t round = 0; round < ROUNDS; round++)
+        model_run(&model, test_seed(0x1ea5e) + round, OPERATIONS);
+}
+
+static void a_deeper_bucket_is_found(void **state)
+{
+    (void)state;
+    too_deep = 1;
+    model_finds(&model, test_seed(0x1ea5e), OPERATIONS, 100, "a bucket that holds one more");
+    too_deep = 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_deeper_bucket_is_found),
         cmocka_unit_test(leases_agree_with_a_bucket_of_nanoseconds),
     };
 

@@ -270,6 +270,9 @@ static void step(struct bench *bench)
     bench->now_ns = real_ns;
 }
 
+/* The control: a bucket that holds one more. */
+static int64_t too_deep;
+
 static struct bench shared;
 
 static void begin(void)
@@ -281,6 +284,7 @@ static void begin(void)
     config = draw_config(&shared, &rate);
     assert_int_equal(resil_limiter_init(&shared.limiter, &config), RESIL_OK);
     use_rate(&shared.model, rate, config.burst);
+    shared.model.cap += too_deep * shared.model.interval;
     set(&shared, shared.model.cap);
 }
 
@@ -297,9 +301,20 @@ static void limiter_agrees_with_a_bucket(void **state)
     model_run(&model, test_seed(20240607), OPERATIONS);
 }
 
+static void a_deeper_bucket_is_found(void **state)
+{
+    const struct model_subject model = {begin, step_shared, &shared.random};
+
+    (void)state;
+    too_deep = 1;
+    model_finds(&model, test_seed(20240607), OPERATIONS, 40, "a bucket that holds one more");
+    too_deep = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_deeper_bucket_is_found),
         cmocka_unit_test(limiter_agrees_with_a_bucket),
     };
 

@@ -34,7 +34,7 @@ static struct resil_limiter limiter;
 static struct resil_window window;
 static struct {
     struct resil_log log;
-    uint64_t places[2];
+    uint64_t places[4];
 } book;
 static unsigned granted, back, forfeited, waited;
 static bool drained;
@@ -247,7 +247,7 @@ static void change_of_rate_makes_no_tokens(void **state)
                             0,        set_up_two, verify_kept};
     struct scenario twice = {
         __func__, 3,          (body *const[]){faster_and_slower, take_two, take},
-        2,        set_up_two, verify_not_more};
+        3,        set_up_two, verify_not_more};
 
     (void)state;
     interleave_explore(&once);
@@ -404,7 +404,7 @@ static void verify_wider(void)
 static void window_grants_no_more_than_the_wider_limit(void **state)
 {
     struct scenario is = {
-        __func__,      3,           (body *const[]){widen_and_narrow, enter_twice, enter_after}, 2,
+        __func__,      3,           (body *const[]){widen_and_narrow, enter_twice, enter_after}, 3,
         set_up_window, verify_wider};
 
     (void)state;
@@ -479,6 +479,74 @@ static void log_cancel_strikes_out_its_own_alone(void **state)
     interleave_finds(&is, (struct fault){"resil__log_give_back", &book.places[0], FAULT_LOST});
 }
 
+/* Who is refused hears of the call that is the oldest, though the cursor may lag behind it. */
+static void note_or_wait(int self)
+{
+    uint64_t at_ns = 0;
+    int rc = self == 1 ? resil_log_peek(&book.log, EDGE, &at_ns)
+                       : resil_log_acquire(&book.log, EDGE, &at_ns);
+
+    granted += rc == RESIL_OK && self != 1;
+    interleave_check(rc == RESIL_OK || at_ns == EDGE - 2 + RESIL_SEC(1));
+}
+
+static void verify_noted(void)
+{
+    interleave_check(granted == 1);
+}
+
+static void log_refusal_names_the_oldest_call(void **state)
+{
+    struct scenario is = {
+        __func__, 3,          (body *const[]){note_or_wait, note_or_wait, note_or_wait},
+        3,        set_up_log, verify_noted};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__log_take", &book.places[0], FAULT_BLIND});
+}
+
+/* Four places and three calls: there is room all the time. */
+static void set_up_roomy_log(void)
+{
+    reset();
+    (void)resil_log_init(&book.log, sizeof book, &(struct resil_log_config){.limit = 4});
+}
+
+static void note_at_once(int self)
+{
+    for (int i = 0; i <= self; i++)
+        interleave_check(resil_log_acquire(&book.log, EDGE, NULL) == RESIL_OK);
+}
+
+static void peek_at_room(int self)
+{
+    (void)self;
+    interleave_check(resil_log_peek(&book.log, EDGE, NULL) == RESIL_OK);
+}
+
+static void verify_three_noted(void)
+{
+    struct resil_log_snapshot snapshot;
+
+    resil_log_snapshot(&book.log, EDGE, &snapshot);
+    interleave_check(snapshot.used == 3 && snapshot.next_at_ns == EDGE);
+}
+
+static void log_with_room_never_looks_full(void **state)
+{
+    struct scenario is = {__func__,
+                          3,
+                          (body *const[]){note_at_once, note_at_once, peek_at_room},
+                          3,
+                          set_up_roomy_log,
+                          verify_three_noted};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"is_overtaken", &book.log.head_, FAULT_STALE});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +561,8 @@ int main(void)
         cmocka_unit_test(window_grants_no_more_than_the_wider_limit),
         cmocka_unit_test(log_gives_a_free_place_to_one),
         cmocka_unit_test(log_cancel_strikes_out_its_own_alone),
+        cmocka_unit_test(log_refusal_names_the_oldest_call),
+        cmocka_unit_test(log_with_room_never_looks_full),
     };
 
     return cmocka_run_group_tests_name("limiter interleavings", tests, NULL, NULL);

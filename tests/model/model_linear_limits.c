@@ -80,9 +80,8 @@ static void draw_undrained(struct linear_op *op, uint64_t *random)
     while (op->kind == DRAIN);
 }
 
-/* Calls alone: in a log both others look at two words. A cancel may strike out a call behind which
-   another is just being noted (resil/log.h), and a peek that is overtaken looks at a place that has
-   just been taken. */
+/* Calls alone: a cancel may strike out a call behind which another is just being noted
+   (resil/log.h). */
 static void draw_calls(struct linear_op *op, uint64_t *random)
 {
     do
@@ -90,12 +89,20 @@ static void draw_calls(struct linear_op *op, uint64_t *random)
     while (op->kind != ACQUIRE && op->kind != RESERVE);
 }
 
+/* And looks. */
+static void draw_looks(struct linear_op *op, uint64_t *random)
+{
+    do
+        draw(op, random);
+    while (op->kind == DRAIN || op->kind == CANCEL);
+}
+
 /* All at the same moment. */
 static void draw_moment(struct linear_op *op, uint64_t *random)
 {
     static uint64_t moment_ns;
 
-    draw_calls(op, random);
+    draw_looks(op, random);
     if (op == &linear.ops[0])
         moment_ns = op->now_ns;
     op->now_ns = moment_ns;
@@ -292,14 +299,29 @@ static void log_set_up(void)
     (void)resil_log_acquire(&logs.log, NOW - RESIL_MS(400), NULL);
 }
 
-/* When to try again is read from two words at two moments: it is not compared. */
 static uint64_t log_apply(const struct linear_op *op)
 {
     struct resil_reservation *own = &logs.own[op->thread];
+    uint64_t at_ns = 0;
+    int rc;
 
-    return answer(op->kind == RESERVE ? resil_log_reserve(&logs.log, op->now_ns, own)
-                                      : resil_log_acquire(&logs.log, op->now_ns, NULL),
-                  0);
+    switch (op->kind) {
+    case RESERVE:
+        rc = resil_log_reserve(&logs.log, op->now_ns, own);
+        return answer(rc, own->at_ns);
+    case PEEK:
+        rc = resil_log_peek(&logs.log, op->now_ns, &at_ns);
+        return answer(rc, at_ns);
+    default:
+        rc = resil_log_acquire(&logs.log, op->now_ns, &at_ns);
+        return answer(rc, rc == RESIL_OK ? 0 : at_ns);
+    }
+}
+
+/* Without the time, for who only counts what passed. */
+static uint64_t log_apply_untold(const struct linear_op *op)
+{
+    return (uint8_t)log_apply(op);
 }
 
 static uint64_t log_look(void)
@@ -336,8 +358,8 @@ static void log_is_linearizable(void **state)
     const struct linear_subject is = {"log",       &logs,     sizeof logs, log_set_up,
                                       draw_moment, log_apply, log_look,    NULL};
     const struct linear_subject at_any_time = {
-        "log, clocks differ", &logs,     sizeof logs, log_set_up,
-        draw_calls,           log_apply, log_look,    log_bound};
+        "log, clocks differ", &logs,    sizeof logs, log_set_up, draw_calls,
+        log_apply_untold,     log_look, log_bound};
 
     (void)state;
     linear_check(&is, seed + 3, HISTORIES);
@@ -363,9 +385,19 @@ static void keyed_set_up(void)
 
 static uint64_t keyed_apply(const struct linear_op *op)
 {
-    uint64_t key = 1 + (op->kind & 1);
+    uint64_t key = 1 + ((op->kind == PEEK ? op->n : op->kind) & 1);
+    uint64_t at_ns = 0;
+    int rc;
 
-    return answer(resil_keyed_limiter_acquire_u64(&table.head, key, op->n, op->now_ns, NULL), 0);
+    if (op->kind == PEEK)
+        return resil_keyed_limiter_peek(&table.head, &key, sizeof key, op->now_ns);
+    rc = resil_keyed_limiter_acquire_u64(&table.head, key, op->n, op->now_ns, &at_ns);
+    return answer(rc, rc == RESIL_OK ? 0 : at_ns);
+}
+
+static uint64_t keyed_apply_untold(const struct linear_op *op)
+{
+    return (uint8_t)keyed_apply(op);
 }
 
 static uint64_t keyed_look(void)
@@ -422,8 +454,8 @@ static void keyed_limiter_is_linearizable(void **state)
                                                &table,
                                                sizeof table,
                                                keyed_set_up,
-                                               draw,
-                                               keyed_apply,
+                                               draw_calls,
+                                               keyed_apply_untold,
                                                keyed_look,
                                                keyed_bound};
     struct fault blind = {"resil__keyed_limiter_take", word_of_first_key(), FAULT_BLIND};

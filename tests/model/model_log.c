@@ -41,13 +41,17 @@ struct bench {
     uint64_t operation;
 };
 
+/* The control: a period that is longer. */
+static uint64_t too_long_ns;
+
 /* Times are noted in order: the first that has left the period ends the search. */
 static uint64_t used(const struct bench *bench)
 {
     uint64_t count = 0;
 
     while (count < bench->count &&
-           bench->calls[bench->count - 1 - count].noted_ns + bench->period_ns > bench->now_ns)
+           bench->calls[bench->count - 1 - count].noted_ns + bench->period_ns + too_long_ns >
+               bench->now_ns)
         count++;
     return count;
 }
@@ -174,9 +178,21 @@ static void log_agrees_with_a_list(void **state)
         model_run(&model, test_seed(20240609 + rounds), OPERATIONS / 20);
 }
 
+static void a_longer_period_is_found(void **state)
+{
+    const struct model_subject model = {begin, step_shared, &shared.random};
+
+    (void)state;
+    rounds = 1;
+    too_long_ns = RESIL_US(1);
+    model_finds(&model, test_seed(20240609), OPERATIONS / 20, 40, "a period 1 us longer");
+    too_long_ns = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_longer_period_is_found),
         cmocka_unit_test(log_agrees_with_a_list),
     };
 

@@ -50,9 +50,12 @@ static uint64_t cost_max(const struct bench *bench)
     return a_minute > 0 ? a_minute : 1;
 }
 
+/* The control: places that lie further apart. */
+static uint64_t too_far_ns;
+
 static void set(struct bench *bench, uint64_t next_ns)
 {
-    bench->next_ns = next_ns;
+    bench->next_ns = next_ns + too_far_ns;
     bench->version = ++bench->versions;
 }
 
@@ -194,9 +197,20 @@ static void pacer_agrees_with_a_queue(void **state)
     model_run(&model, test_seed(20240608), OPERATIONS);
 }
 
+static void places_further_apart_are_found(void **state)
+{
+    const struct model_subject model = {begin, step_shared, &shared.random};
+
+    (void)state;
+    too_far_ns = 1;
+    model_finds(&model, test_seed(20240608), OPERATIONS, 40, "places 1 ns further apart");
+    too_far_ns = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(places_further_apart_are_found),
         cmocka_unit_test(pacer_agrees_with_a_queue),
     };
 

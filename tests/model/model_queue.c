@@ -4,7 +4,7 @@
  * The queue against an array in order of arrival. The model serves whenever the queue has promised
  * to; what it doesn't know are locks, lists and words.
  */
-#include "test.h"
+#include "shrink.h"
 
 #include <resil/queue.h>
 
@@ -41,6 +41,9 @@ static struct resil_ticket tickets[TICKETS];
 static uint64_t wakes[TICKETS];
 static uint64_t now_ns;
 
+/* The control: an array that serves from the wrong end. */
+static bool turned;
+
 static void count_wake(void *arg)
 {
     ++*(uint64_t *)arg;
@@ -61,7 +64,7 @@ static void take_out(int who, enum place place)
 static void model_serve(void)
 {
     while (model.waiting > 0 && model.in_flight < model.limit) {
-        int who = model.order[model.lifo ? model.waiting - 1 : 0];
+        int who = model.order[model.lifo != turned ? model.waiting - 1 : 0];
 
         take_out(who, GRANTED);
         model.in_flight++;
@@ -218,28 +221,40 @@ static bool state_agrees(void)
            counts.expired == model.expired && counts.dropped == model.dropped;
 }
 
-static void run(uint64_t start, bool lifo)
-{
-    uint64_t seed = start;
+static struct bench {
+    uint64_t random, seed, operation;
+    bool lifo;
+} bench;
 
-    model = (struct model){.limit = 2, .length = 5, .lifo = lifo};
+static void begin(void)
+{
+    model = (struct model){.limit = 2, .length = 5, .lifo = bench.lifo};
     now_ns = RESIL_SEC(1);
     memset(wakes, 0, sizeof wakes);
     assert_int_equal(resil_bulkhead_init(&bulkhead, &(struct resil_bulkhead_config){.limit = 2}),
                      RESIL_OK);
     assert_int_equal(resil_queue_init(&queue, &bulkhead,
                                       &(struct resil_queue_config){
-                                          .length = 5, .wait_ns = WAIT_NS, .lifo = lifo}),
+                                          .length = 5, .wait_ns = WAIT_NS, .lifo = bench.lifo}),
                      RESIL_OK);
     for (int i = 0; i < TICKETS; i++)
         tickets[i] = (struct resil_ticket){.wake = count_wake, .wake_arg = &wakes[i]};
-    for (int i = 0; i < OPERATIONS; i++) {
-        bool agrees = step(&seed);
+}
 
-        if (!agrees || !state_agrees())
-            fail_msg("operation %d, lifo %d, RESIL_SEED=%" PRIu64, i, lifo, start);
-    }
-    assert_true(model.granted > 1000 && model.expired > 1000 && (model.dropped > 1000) == lifo);
+static void step_shared(void)
+{
+    MODEL_CHECK(&bench, step(&bench.random));
+    MODEL_CHECK(&bench, state_agrees());
+}
+
+static const struct model_subject subject = {begin, step_shared, &bench.random};
+
+static void run(uint64_t start, bool lifo)
+{
+    bench.lifo = lifo;
+    model_run(&subject, start, OPERATIONS);
+    if (getenv("RESIL_OPERATIONS") == NULL)
+        assert_true(model.granted > 1000 && model.expired > 1000 && (model.dropped > 1000) == lifo);
 }
 
 static void fifo_agrees_with_an_array(void **state)
@@ -254,10 +269,22 @@ static void lifo_agrees_with_an_array(void **state)
     run(test_seed(0x11f0), true);
 }
 
+static void the_wrong_end_is_found(void **state)
+{
+    (void)state;
+    turned = true;
+    for (int lifo = 0; lifo < 2; lifo++) {
+        bench.lifo = lifo != 0;
+        model_finds(&subject, test_seed(0xf1f0), OPERATIONS, 12, "served from the wrong end");
+    }
+    turned = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fifo_agrees_with_an_array),
+        cmocka_unit_test(the_wrong_end_is_found),
         cmocka_unit_test(lifo_agrees_with_an_array),
     };
 

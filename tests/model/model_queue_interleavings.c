@@ -314,7 +314,7 @@ static void a_lower_limit_holds_from_then_on(void **state)
         __func__,
         4,
         (body *const[]){shrink_limit, come_and_stay, come_and_stay, come_and_stay},
-        2,
+        3,
         set_up_wide,
         verify_shrunk};
 

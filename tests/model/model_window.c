@@ -5,7 +5,7 @@
  * in: the estimate is summed anew each time, in doubles of which every value here is a whole
  * number. A second test holds the error against the stated bound, with a log of all grants.
  */
-#include "test.h"
+#include "shrink.h"
 
 #include <resil/window.h>
 
@@ -15,7 +15,8 @@
 #define OPERATIONS 2000000
 #endif
 
-#define KEPT 8
+#define KEPT   8
+#define ROUNDS 20
 
 struct grant {
     uint64_t window;
@@ -38,6 +39,9 @@ struct bench {
     uint64_t seed;
     uint64_t operation;
 };
+
+/* The control: a list in which the window before counts in full. */
+static bool steps;
 
 static uint64_t sum(const struct bench *bench, uint64_t window)
 {
@@ -63,7 +67,7 @@ static uint64_t estimate(const struct bench *bench, uint64_t at_ns)
     uint64_t into_ns = at_ns > window * bench->period_ns ? at_ns - window * bench->period_ns : 0;
 
     return sum(bench, window) * bench->period_ns +
-           sum(bench, window - 1) * (bench->period_ns - into_ns);
+           sum(bench, window - 1) * (bench->period_ns - (steps ? 0 : into_ns));
 }
 
 static bool fits(const struct bench *bench, uint64_t cost)
@@ -156,19 +160,31 @@ static void start(struct bench *bench)
 
 static struct bench shared;
 
+static void start_shared(void)
+{
+    start(&shared);
+}
+
+static void step_shared(void)
+{
+    step(&shared);
+}
+
+static const struct model_subject model = {start_shared, step_shared, &shared.random};
+
 static void window_agrees_with_a_list(void **state)
 {
-    struct bench *bench = &shared;
-
     (void)state;
-    bench->seed = test_seed(20240610);
-    bench->random = bench->seed;
-    bench->operation = 0;
-    for (uint64_t round = 0; round < 20; round++) {
-        start(bench);
-        for (uint64_t i = 0; i < OPERATIONS / 20; i++, bench->operation++)
-            step(bench);
-    }
+    for (uint64_t round = 0; round < ROUNDS; round++)
+        model_run(&model, test_seed(20240610) + round, OPERATIONS / ROUNDS);
+}
+
+static void a_window_without_a_slope_is_found(void **state)
+{
+    (void)state;
+    steps = true;
+    model_finds(&model, test_seed(20240610), OPERATIONS, 4, "the window before in full");
+    steps = false;
 }
 
 /* Bursts and trickles at random; grants[].window is the told time here. */
@@ -208,6 +224,7 @@ static void window_stays_within_its_stated_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_window_without_a_slope_is_found),
         cmocka_unit_test(window_agrees_with_a_list),
         cmocka_unit_test(window_stays_within_its_stated_bounds),
     };

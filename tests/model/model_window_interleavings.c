@@ -209,7 +209,7 @@ static void slices_of_an_old_epoch_never_show(void **state)
     struct scenario quick = {
         __func__, 2, (body *const[]){success, next_epoch}, 4, set_up_slices, verify_but_one};
     struct scenario rolls = {
-        __func__,     3, (body *const[]){next_epoch, fail_next, fail_next}, 2, set_up_slices,
+        __func__,     3, (body *const[]){next_epoch, fail_next, fail_next}, 3, set_up_slices,
         verify_slices};
 
     (void)state;
@@ -373,9 +373,9 @@ static void ring_of_an_old_epoch_never_shows(void **state)
 {
     struct scenario is = {
         __func__, 3,           (body *const[]){ring_next_epoch, push_failure, push_success},
-        2,        set_up_ring, verify_ring};
+        3,        set_up_ring, verify_ring};
     struct scenario quick = {
-        __func__,         3,          (body *const[]){ring_next_epoch, push_failure, push_quick}, 2,
+        __func__,         3,          (body *const[]){ring_next_epoch, push_failure, push_quick}, 3,
         set_up_full_ring, verify_ring};
 
     (void)state;

@@ -28,7 +28,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <ucontext.h>
+
+#include "interleave_fiber.h"
 
 #define RESIL_BASE_ATOMIC_H
 #define RESIL_BASE_CONTEND_H
@@ -54,6 +55,7 @@ enum fault_kind {
     FAULT_LOST,  /* a write that isn't made */
     FAULT_STALE, /* a load that repeats what the fiber saw there before: a check left out */
     FAULT_WEAK,  /* a sequentially consistent store or an exchange that is a store with release */
+    FAULT_EARLY, /* a pointer that is stored before what it points to: see interleave.content */
 };
 
 /** The operations of one function on one word, broken. */
@@ -85,17 +87,32 @@ struct interleave_store {
     bool narrow;    /* 32 bits */
 };
 
+/* Words of whatever type: what is stored in them is read by its own type, too. */
+typedef uint64_t __attribute__((may_alias)) interleave_wide;
+typedef uint32_t __attribute__((may_alias)) interleave_narrow;
+
+#define INTERLEAVE_CONTENT 512
+
+/** What others find for a moment behind a pointer that is stored too early: what was there when the
+    run began. */
+struct interleave_content {
+    void *memory;
+    size_t bytes; /* INTERLEAVE_CONTENT at most */
+    unsigned char before[INTERLEAVE_CONTENT];
+};
+
 static struct {
     struct interleave_word words[INTERLEAVE_WORDS];
     struct fault fault;
+    struct interleave_content content;
     uint64_t seen[INTERLEAVE_FIBERS]; /* in the word of the fault */
     bool has_seen[INTERLEAVE_FIBERS];
     bool news[INTERLEAVE_FIBERS]; /* another has written since the fiber last had to retry */
     bool running, grown;
     unsigned steps;
-    ucontext_t home, contexts[INTERLEAVE_FIBERS];
+    struct interleave_context home, contexts[INTERLEAVE_FIBERS];
     enum fiber_state states[INTERLEAVE_FIBERS];
-    char stacks[INTERLEAVE_FIBERS][65536];
+    _Alignas(64) char stacks[INTERLEAVE_FIBERS][65536];
     int count, current;
     unsigned budget;         /* preemptions and delays left in this run */
     unsigned stops;          /* fibers that may still be stopped for ever */
@@ -175,14 +192,14 @@ static void interleave_switch(int next)
     interleave_lift(self);
     interleave.current = next;
     interleave_lay(next);
-    (void)swapcontext(&interleave.contexts[self], &interleave.contexts[next]);
+    interleave_jump(&interleave.contexts[self], &interleave.contexts[next]);
 }
 
 /* The run is over. */
 static void interleave_go_home(void)
 {
     interleave_lift(interleave.current);
-    (void)swapcontext(&interleave.contexts[interleave.current], &interleave.home);
+    interleave_jump(&interleave.contexts[interleave.current], &interleave.home);
 }
 
 static unsigned interleave_others(int *others)

@@ -192,11 +192,51 @@ INTERLEAVE_OPS(32, uint32_t)
 #define resil__or32(word, value)              interleave_or32(word, value, __func__)
 #define resil__cas32(word, expected, desired) interleave_cas32(word, expected, desired, __func__)
 
-/* Pointers go through at once, behind what the fiber has stored before. */
-#define resil__load_ptr_acquire(pointer) (interleave_before(pointer), *(pointer))
+static inline void interleave_load_pointer(const void *pointer, const char *in)
+{
+    interleave_before(pointer);
+    interleave_offer_load(pointer);
+    interleave_say(in, interleave.current, "load", pointer, 0);
+}
+
+/* The others come between a pointer and what it points to. */
+static inline void interleave_store_early(const struct interleave_store *store)
+{
+    struct interleave_content *content = &interleave.content;
+    unsigned char written[INTERLEAVE_CONTENT];
+
+    memcpy(written, content->memory, content->bytes);
+    memcpy(content->memory, content->before, content->bytes);
+    (void)interleave_put(store, store->value);
+    interleave_after(store->word);
+    interleave_cut();
+    memcpy(content->memory, written, content->bytes);
+}
+
+static inline void interleave_store_pointer(void *pointer, const void *value, const char *in)
+{
+    struct interleave_store store = {
+        .word = pointer, .value = (uintptr_t)value, .narrow = sizeof value == 4};
+
+    interleave_before(pointer);
+    interleave_say(in, interleave.current, "store", pointer, store.value);
+    if (interleave_broken(in, pointer, FAULT_EARLY)) {
+        interleave_store_early(&store);
+        return;
+    }
+    if (interleave_broken(in, pointer, FAULT_LOST) ||
+        interleave_keep(pointer, store.value, store.narrow,
+                        interleave.running && interleave_touch(pointer, true)))
+        return;
+    if (interleave.running)
+        interleave_offer(pointer, interleave.current);
+    (void)interleave_put(&store, store.value);
+    interleave_after(pointer);
+}
+
+#define resil__load_ptr_acquire(pointer) (interleave_load_pointer(pointer, __func__), *(pointer))
 #define resil__store_ptr_release(pointer, value)                                                   \
-    (interleave_before(pointer), interleave_fence(), (void)(*(pointer) = (value)),                 \
-     interleave_after(pointer))
+    interleave_store_pointer((void *)(pointer), (value), __func__)
 
 struct resil__contend {
     int unused;

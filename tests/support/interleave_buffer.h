@@ -23,11 +23,11 @@ static uint64_t interleave_put(const struct interleave_store *store, uint64_t va
     uint64_t old;
 
     if (store->narrow) {
-        old = *(uint32_t *)store->word;
-        *(uint32_t *)store->word = (uint32_t)value;
+        old = *(interleave_narrow *)store->word;
+        *(interleave_narrow *)store->word = (interleave_narrow)value;
     } else {
-        old = *(uint64_t *)store->word;
-        *(uint64_t *)store->word = value;
+        old = *(interleave_wide *)store->word;
+        *(interleave_wide *)store->word = value;
     }
     return old;
 }
@@ -93,10 +93,11 @@ static bool interleave_drain_all(void)
 static void interleave_offer(const void *word, int except)
 {
     for (int i = 0; i < interleave.count; i++) {
-        unsigned found = 0, places[INTERLEAVE_STORES + 1] = {0}, way;
+        unsigned found = 0, places[INTERLEAVE_STORES + 1], way;
 
-        if (i == except || (interleave.through & (1u << i)) != 0)
+        if (i == except || interleave.stored[i] == 0 || (interleave.through & (1u << i)) != 0)
             continue;
+        places[0] = 0;
         for (unsigned k = 0; k < interleave.stored[i]; k++)
             if (interleave.stores[i][k].word == word)
                 places[++found] = k + 1;

@@ -17,10 +17,14 @@ struct scenario {
 /* How many scenarios were explored before: a part of the name of a schedule. */
 static unsigned interleave_scenarios;
 
+static inline unsigned interleave_bound(const struct scenario *is)
+{
+    return is->preemptions != 0 ? is->preemptions : 3;
+}
+
 static inline int interleave_scenario(const struct scenario *is)
 {
-    return interleave_all(is->count, is->bodies, is->preemptions != 0 ? is->preemptions : 3, 0,
-                          is->set_up, is->verify);
+    return interleave_all(is->count, is->bodies, interleave_bound(is), 0, is->set_up, is->verify);
 }
 
 /** Any one of these fibers (by bit) is stopped for ever at any of its steps: all others come to
@@ -96,6 +100,7 @@ static inline void interleave_explore_against(const struct scenario *is, unsigne
     runs = interleave.runs;
     steps = interleave.taken_max;
     assert_true(runs > 10);
+    assert_true(interleave_bound(is) >= 3);
     if (victims != 0) {
         line = interleave_stopping(is, victims);
         if (line != 0)
@@ -103,8 +108,8 @@ static inline void interleave_explore_against(const struct scenario *is, unsigne
         stopped = interleave.runs;
     }
     print_message("%9" PRIu64 " schedules, %7" PRIu64 " with a thread stopped, %d threads, %2u "
-                  "steps: %s\n",
-                  runs, stopped, is->count, steps, is->name);
+                  "steps, bound %u: %s\n",
+                  runs, stopped, is->count, steps, interleave_bound(is), is->name);
 }
 
 /** The same for what is lock-free: nobody waits for anybody. */

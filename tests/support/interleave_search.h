@@ -19,10 +19,8 @@ static void interleave_start(int fiber)
     interleave.news[fiber] = false;
     interleave.stored[fiber] = 0;
     interleave.taken[fiber] = 0;
-    (void)getcontext(&interleave.contexts[fiber]);
-    interleave.contexts[fiber].uc_stack.ss_sp = interleave.stacks[fiber];
-    interleave.contexts[fiber].uc_stack.ss_size = sizeof interleave.stacks[fiber];
-    makecontext(&interleave.contexts[fiber], interleave_fiber, 0);
+    interleave_prepare(&interleave.contexts[fiber], interleave.stacks[fiber],
+                       sizeof interleave.stacks[fiber], interleave_fiber);
 }
 
 /* Returns whether every fiber has come to its end. */
@@ -35,11 +33,13 @@ static bool interleave_run(void)
     interleave.steps = 0;
     interleave.through = 0;
     interleave.runs++;
+    if (interleave.fault.kind == FAULT_EARLY)
+        memcpy(interleave.content.before, interleave.content.memory, interleave.content.bytes);
     interleave.running = true;
     for (int i = 0; i < interleave.count; i++)
         interleave_start(i);
     interleave.current = (int)interleave_pick('y', (unsigned)interleave.count);
-    (void)swapcontext(&interleave.home, &interleave.contexts[interleave.current]);
+    interleave_jump(&interleave.home, &interleave.contexts[interleave.current]);
     interleave.running = false;
     for (int i = 0; i < interleave.count; i++) {
         all = all && interleave.states[i] == FIBER_DONE;

@@ -152,4 +152,28 @@ static inline void model_run(const struct model_subject *model, uint64_t seed, u
              model_message, seed, list);
 }
 
+/** The negative control: a model that is wrong on purpose is found out, and what shows it is cut down
+    to so many operations at most. */
+static inline void model_finds(const struct model_subject *model, uint64_t seed,
+                               uint64_t operations, size_t enough, const char *what)
+{
+    uint64_t failed;
+    size_t left = 0;
+    bool *keep;
+
+    if (getenv("RESIL_OPERATIONS") != NULL)
+        return;
+    failed = model_try(model, seed, NULL, operations);
+    if (failed == operations)
+        fail_msg("not found in %" PRIu64 " operations: %s", operations, what);
+    keep = model_shrink(model, seed, failed + 1);
+    assert_non_null(keep);
+    for (uint64_t i = 0; i <= failed; i++)
+        left += keep[i];
+    assert_true(model_try(model, seed, keep, failed + 1) <= failed);
+    free(keep);
+    print_message("%9" PRIu64 " until found, %2zu are enough: %s\n", failed + 1, left, what);
+    assert_in_range(left, 1, enough);
+}
+
 #endif
