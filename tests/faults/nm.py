@@ -13,6 +13,7 @@ import sys
 
 # Symbol: why nothing has to make it fail.
 CANT_FAIL = {
+    "bcmp": "pure; a compiler's own choice for memcmp",
     "errno_location": "the address of errno",
     "free": "takes back what was given out",
     "getpid": "always succeeds",
