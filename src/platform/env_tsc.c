@@ -7,6 +7,7 @@
  * and the comparison with CLOCK_MONOTONIC at the end of each line.
  */
 #define _GNU_SOURCE
+#include "platform/cancel.h"
 #include "platform/env.h"
 
 #include <pthread.h>
@@ -113,7 +114,9 @@ static void fill(void)
 const struct resil_env *resil_env_tsc(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    int before = resil__cancel_off();
 
     (void)pthread_once(&once, fill);
+    resil__cancel_restore(before);
     return &tsc_env;
 }
