@@ -59,7 +59,8 @@ struct resil_attempt {
  * The user's callback: performs the operation once and says how it ended.
  *
  * Obeys attempt->deadline_ns: the library can't interrupt it. Must return: who leaves it by
- * longjmp, a C++ exception or the end of the thread keeps the permits of the call for ever.
+ * longjmp, a C++ exception or the end of the thread keeps the call's permits of bulkheads for ever,
+ * and a balancer's pick (resil_balancer_fini is busy then). All else comes back by its time.
  */
 typedef enum resil_outcome resil_call_fn(void *arg, struct resil_attempt *attempt);
 

@@ -36,6 +36,9 @@
  * line that resil_file_resolver_snapshot shows. An empty file is an empty list: what it means is up
  * to who takes it. Files of /proc, whose size says nothing, can't be watched.
  *
+ * A thread that is cancelled (pthread_cancel) in the middle of a tick ends after it: nothing is left
+ * open or half done.
+ *
  * Which calls may overlap on one resolver: snapshot with everything but init; no other two.
  */
 

@@ -28,7 +28,8 @@
  *
  * Numeric only: a name would have to be looked up, which blocks. CALLBACK takes any string.
  *
- * The thread is called resil-prober, has all signals blocked and raises none (SIGPIPE). After a
+ * The thread is called resil-prober, has all signals blocked and raises none (SIGPIPE).
+ * pthread_cancel has no effect on it, and no callback may end it (pthread_exit). After a
  * fork it doesn't run in the child: there the prober can only be left alone, and a new one started.
  *
  *     may overlap?    update snapshot stop

@@ -13,9 +13,10 @@
  *     resil_resolver_driver_stop(&driver);
  *     resil_resolver_stop(&file.resolver);
  *
- * The thread blocks all signals: they stay with the program's own threads. It sleeps between ticks,
- * for at least a millisecond whatever the resolver asks for. A child of a fork has no such thread:
- * it may not stop the driver, and may start another one in other memory.
+ * The thread blocks all signals: they stay with the program's own threads. pthread_cancel has no
+ * effect on it, and push may not end it (pthread_exit). It sleeps between ticks, for at least a
+ * millisecond whatever the resolver asks for. A child of a fork has no such thread: it may not stop
+ * the driver, and may start another one in other memory.
  *
  * Which calls may overlap on one driver: none, and none of them may be called from inside of push.
  * Between its start and its stop the resolver belongs to the thread, and push is called by it.

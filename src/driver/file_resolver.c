@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "driver/file_read.h"
 #include "driver/file_told.h"
+#include "platform/cancel.h"
 
 #define INTERVAL_NS RESIL_SEC(1)
 #define JITTER_PCT  UINT64_C(10)
@@ -179,7 +180,7 @@ static int push_pending(struct resil_file_resolver *file, uint64_t now_ns, uint6
 static int file_tick(struct resil_resolver *resolver, uint64_t now_ns, uint64_t *next_ns)
 {
     struct resil_file_resolver *file = self(resolver);
-    int rc = RESIL_OK, pushed = RESIL_OK;
+    int before = resil__cancel_off(), rc = RESIL_OK, pushed = RESIL_OK;
 
     if (is_due(file, now_ns)) {
         plan_next(file, now_ns);
@@ -188,6 +189,7 @@ static int file_tick(struct resil_resolver *resolver, uint64_t now_ns, uint64_t 
     *next_ns = file->next_ns_;
     if (file->has_pending_)
         pushed = push_pending(file, now_ns, next_ns);
+    resil__cancel_restore(before);
     return rc != RESIL_OK ? rc : pushed;
 }
 

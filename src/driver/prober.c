@@ -13,6 +13,7 @@
 #include <resil/env.h>
 
 #include "base/check.h"
+#include "platform/cancel.h"
 
 #define STATUS_MIN_DEFAULT UINT64_C(200)
 #define STATUS_MAX_DEFAULT UINT64_C(399)
@@ -212,12 +213,15 @@ int resil_prober_snapshot(const struct resil_prober *prober, struct resil_health
 
 int resil_prober_stop(struct resil_prober *prober)
 {
+    int before;
+
     if (prober == NULL)
         return RESIL_OK;
     if (prober->pid != getpid())
         return RESIL_EINVAL;
     if (pthread_equal(pthread_self(), prober->thread) != 0)
         return RESIL_EBUSY;
+    before = resil__cancel_off();
     (void)pthread_mutex_lock(&prober->lock);
     prober->stopping = true;
     (void)pthread_mutex_unlock(&prober->lock);
@@ -227,5 +231,6 @@ int resil_prober_stop(struct resil_prober *prober)
     (void)close(prober->pipe[1]);
     (void)pthread_mutex_destroy(&prober->lock);
     destroy(prober);
+    resil__cancel_restore(before);
     return RESIL_OK;
 }

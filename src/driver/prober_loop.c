@@ -10,6 +10,7 @@
 #include <resil/env.h>
 
 #include "base/math.h"
+#include "platform/cancel.h"
 
 /* Probes begun before the sockets and the updates are looked at again. */
 #define BATCH 64
@@ -164,6 +165,7 @@ void *resil__prober_run(void *arg)
 {
     struct resil_prober *prober = arg;
 
+    (void)resil__cancel_off(); /* for good: stop waits for a thread that ends by itself */
 #ifdef __linux__
     (void)pthread_setname_np(pthread_self(), "resil-prober");
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/atomic.h"
 #include "base/math.h"
+#include "platform/cancel.h"
 
 /* A resolver that is always due doesn't take a core. */
 #define SLEEP_NS_MIN RESIL_MS(1)
@@ -33,6 +34,7 @@ static void *drive(void *arg)
 {
     struct resil_resolver_driver *driver = arg;
 
+    (void)resil__cancel_off(); /* for good: stop waits for a thread that ends by itself */
     while (resil__load_acquire32(&driver->ending_) == 0) { /* pairs with the store in stop */
         uint64_t now_ns = driver->env_->now(driver->env_->arg);
         uint64_t next_ns = RESIL_NEVER;
@@ -77,13 +79,17 @@ int resil_resolver_driver_start_sized(struct resil_resolver_driver *driver, size
 
 int resil_resolver_driver_stop(struct resil_resolver_driver *driver)
 {
+    int before;
+
     if (driver == NULL)
         return RESIL_EINVAL;
     if (driver->running_ == 0)
         return RESIL_OK;
     resil__store_release32(&driver->ending_, 1);
     driver->env_->wake(driver->env_->arg, &driver->ending_);
+    before = resil__cancel_off();
     (void)pthread_join(thread_of(driver), NULL);
+    resil__cancel_restore(before);
     driver->running_ = 0;
     return RESIL_OK;
 }

@@ -23,6 +23,7 @@
 #include "base/atomic.h"
 #include "base/math.h"
 #include "base/random.h"
+#include "platform/cancel.h"
 #include "platform/env.h"
 
 uint64_t resil_now_ns(void)
@@ -77,9 +78,12 @@ uint64_t resil__posix_random(void *arg)
 
     (void)arg;
     if (seeded_at != now) {
+        int before = resil__cancel_off(); /* a call in the middle may be who asks */
+
         (void)pthread_once(&once, watch_forks);
         state = entropy(&state);
         seeded_at = now;
+        resil__cancel_restore(before);
     }
     return resil__random_next(&state);
 }

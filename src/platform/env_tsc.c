@@ -7,6 +7,7 @@
  * and the comparison with CLOCK_MONOTONIC at the end of each line.
  */
 #define _GNU_SOURCE
+#include "platform/cancel.h"
 #include "platform/env.h"
 
 #include <pthread.h>
@@ -61,11 +62,16 @@ static void tsc_wait(void *arg, uint32_t *word, uint32_t expected, uint64_t unti
     resil__posix_wait(arg, word, expected, resil__add_sat(until_ns, BEHIND_NS));
 }
 
+/* By the bare instruction: __get_cpuid of some compilers takes the highest leaf for a signed number. */
 static bool is_invariant(void)
 {
-    unsigned eax, ebx, ecx, edx;
+    unsigned highest, eax, ebx, ecx, edx;
 
-    return __get_cpuid(0x80000007, &eax, &ebx, &ecx, &edx) != 0 && (edx & 1u << 8) != 0;
+    __cpuid(0x80000000, highest, ebx, ecx, edx);
+    if (highest < 0x80000007)
+        return false;
+    __cpuid(0x80000007, eax, ebx, ecx, edx);
+    return (edx & 1u << 8) != 0;
 }
 
 /* False only if the kernel says that it keeps time by something else. */
@@ -108,7 +114,9 @@ static void fill(void)
 const struct resil_env *resil_env_tsc(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    int before = resil__cancel_off();
 
     (void)pthread_once(&once, fill);
+    resil__cancel_restore(before);
     return &tsc_env;
 }

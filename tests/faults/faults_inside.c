@@ -2,7 +2,8 @@
 
 /*
  * Interrupted in the middle: a signal handler that calls what is async-signal-safe while the thread
- * that it interrupts is inside the same object, and forks while other threads are at work.
+ * that it interrupts is inside the same object, forks while other threads are at work, and the end
+ * of the process while they are.
  * `control` takes tokens with a load and a store, and has to fail.
  */
 #define _GNU_SOURCE
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -198,11 +200,66 @@ static void a_fork_in_the_middle_leaves_both_sides_whole(void **state)
     assert_int_equal(resil_balancer_fini(&balancer), 0);
 }
 
+static _Noreturn void *work_for_ever(void *arg)
+{
+    for (;;)
+        (void)work(arg);
+}
+
+/* Called by exit, while the others go on. */
+static void use_at_exit(void)
+{
+    for (unsigned i = 0; i < 20; i++)
+        if (resil_chain_run(&chain, resil_env_posix(), NULL, serve, NULL, NULL) == RESIL_EINVAL)
+            _exit(4);
+}
+
+static _Noreturn void end_amid_threads(void)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+
+    (void)alarm(30);
+    stop = false;
+    if (atexit(use_at_exit) != 0 || pthread_attr_init(&attr) != 0 ||
+        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED) != 0)
+        _exit(5);
+    for (uintptr_t i = 0; i < 3; i++)
+        if (pthread_create(&thread, &attr, work_for_ever, (void *)(i + 1)) != 0)
+            _exit(6);
+    (void)usleep(2000);
+    exit(0);
+}
+
+/* The library has no destructors and no exit handlers: nothing is taken from under the threads. */
+static void a_process_may_end_while_threads_are_inside(void **state)
+{
+    static struct resil_policy policy;
+
+    (void)state;
+    assert_int_equal(resil_balancer_init(&balancer, NULL), 0);
+    assert_int_equal(resil_balancer_update(&balancer, endpoints, 3, resil_now_ns()), 0);
+    policy = resil_balancer_policy(&balancer);
+    assert_int_equal(resil_chain_init(&chain, &policy, 1, NULL, 0), 0);
+    for (unsigned i = 0; i < 20; i++) {
+        pid_t child = fork();
+        int status;
+
+        assert_true(child >= 0);
+        if (child == 0)
+            end_amid_threads();
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(resil_balancer_fini(&balancer), 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_signal_handler_may_call_in),
         cmocka_unit_test(a_fork_in_the_middle_leaves_both_sides_whole),
+        cmocka_unit_test(a_process_may_end_while_threads_are_inside),
     };
 
     (void)argv;

@@ -13,6 +13,7 @@ import sys
 
 # Symbol: why nothing has to make it fail.
 CANT_FAIL = {
+    "bcmp": "pure; a compiler's own choice for memcmp",
     "errno_location": "the address of errno",
     "free": "takes back what was given out",
     "getpid": "always succeeds",
@@ -24,6 +25,7 @@ CANT_FAIL = {
     "pthread_mutex_trylock": "its refusal is an answer; lock_excludes_other_threads in unit/test_epoch.c",
     "pthread_mutex_unlock": "of a normal mutex that this thread holds",
     "pthread_once": "always succeeds",
+    "pthread_setcancelstate": "of a state that there is",
     "pthread_self": "always succeeds",
     "rseq_offset": "a number, no call", "rseq_size": "a number, no call",
     "sched_yield": "always succeeds; in builds with -Dchaos=true alone",

@@ -395,6 +395,74 @@ static void parts_of_a_balancer(struct fuzz_bytes *bytes)
     CHECK_INTO(resil_canary_config_check, canary, rc);
 }
 
+/* Leases on a limiter and on a bulkhead of any size. */
+static void leased(struct fuzz_bytes *bytes)
+{
+    static struct resil_leased_limiter tokens;
+    static struct resil_leased_bulkhead permits;
+    struct resil_leased_limiter_config limiter_config;
+    struct resil_leased_bulkhead_config bulkhead_config;
+    struct resil_limiter limiter_below;
+    struct resil_bulkhead bulkhead_below;
+    struct resil_bulkhead_snapshot snapshot;
+    uint64_t retry_at_ns, limit = 1 + take_below(bytes, 65536);
+    int rc;
+
+    FUZZ_CHECK(resil_limiter_init(&limiter_below, &(struct resil_limiter_config){.tokens = limit,
+                                                                                 .burst = limit}) ==
+               RESIL_OK);
+    FUZZ_CHECK(resil_bulkhead_init(&bulkhead_below,
+                                   &(struct resil_bulkhead_config){.limit = limit}) == RESIL_OK);
+    FILL(bytes, limiter_config);
+    CHECK_INTO(resil_leased_limiter_config_check, limiter_config, rc);
+    FUZZ_CHECK(resil_leased_limiter_init(&tokens, &limiter_below, &limiter_config) == rc);
+    for (unsigned i = 0; rc == RESIL_OK && i < 40 && bytes->left > 0; i++)
+        (void)resil_leased_limiter_acquire(&tokens, take_value(bytes), take_value(bytes),
+                                           &retry_at_ns);
+    FILL(bytes, bulkhead_config);
+    CHECK_INTO(resil_leased_bulkhead_config_check, bulkhead_config, rc);
+    FUZZ_CHECK(resil_leased_bulkhead_init(&permits, &bulkhead_below, &bulkhead_config) == rc);
+    if (rc != RESIL_OK)
+        return;
+    for (unsigned i = 0; i < 40 && bytes->left > 0; i++)
+        if (resil_leased_bulkhead_acquire(&permits) == RESIL_OK)
+            FUZZ_CHECK(resil_leased_bulkhead_release(&permits) == RESIL_OK);
+    resil_leased_bulkhead_flush(&permits);
+    FUZZ_CHECK(resil_bulkhead_snapshot(&bulkhead_below, &snapshot) == RESIL_OK);
+    FUZZ_CHECK(snapshot.in_flight == 0);
+}
+
+/* Two that have no check of their own: a guard takes what the checks of its two configs take, and
+   counters say by their size which numbers of stripes there are. */
+static void guard_and_counters(struct fuzz_bytes *bytes)
+{
+    static struct resil_balancer nobodys;
+    static _Alignas(RESIL_STRIPES_ALIGN) unsigned char memory[1 << 16];
+    struct resil_breaker_config breaker_config;
+    struct resil_bulkhead_config bulkhead_config;
+    struct resil_guard_config config = {0};
+    struct resil_guard_state state;
+    struct resil_guard object;
+    const struct resil_endpoint endpoint = {.address = "a", .weight = 1};
+    uint64_t stripes = take_value(bytes);
+    size_t size = resil_counters_size(stripes);
+    bool legal;
+
+    FILL(bytes, breaker_config);
+    FILL(bytes, bulkhead_config);
+    config.breaker = take_below(bytes, 2) != 0 ? &breaker_config : NULL;
+    config.bulkhead = take_below(bytes, 2) != 0 ? &bulkhead_config : NULL;
+    legal = (config.breaker != NULL || config.bulkhead != NULL) &&
+            (config.breaker == NULL || resil_breaker_config_check(config.breaker, NULL, 0) == 0) &&
+            (config.bulkhead == NULL || resil_bulkhead_config_check(config.bulkhead, NULL, 0) == 0);
+    FUZZ_CHECK((resil_guard_init(&object, &nobodys, &config) == RESIL_OK) == legal);
+    if (legal)
+        FUZZ_CHECK(resil_guard_state(&object, &state, &endpoint) == RESIL_OK);
+    if (size <= sizeof memory)
+        FUZZ_CHECK((resil_counters_init((struct resil_counters *)(void *)memory, sizeof memory,
+                                        stripes) == RESIL_OK) == (size != 0));
+}
+
 static void health(struct fuzz_bytes *bytes)
 {
     struct resil_health_config config;
@@ -442,12 +510,26 @@ static void drivers(struct fuzz_bytes *bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const nouns[])(struct fuzz_bytes *) = {
-        breaker,       budget,      bulkhead,
-        queue,         limiter,     pacer,
-        window,        request_log, keyed_limiter,
-        keyed_breaker, backoff,     retry,
-        hedge,         balancer,    timeout_and_fallback,
-        health,        drivers,     parts_of_a_balancer,
+        breaker,
+        budget,
+        bulkhead,
+        queue,
+        limiter,
+        pacer,
+        window,
+        request_log,
+        keyed_limiter,
+        keyed_breaker,
+        backoff,
+        retry,
+        hedge,
+        balancer,
+        timeout_and_fallback,
+        health,
+        drivers,
+        parts_of_a_balancer,
+        leased,
+        guard_and_counters,
     };
     struct fuzz_bytes bytes = {.at = data, .left = size};
 

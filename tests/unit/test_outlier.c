@@ -536,14 +536,15 @@ static bool twin_success_rate(size_t n, size_t at, bool *near)
             sum += rate;
             k++;
         }
+    if (k == 0 || k < (double)rules.success_rate_hosts)
+        return false;
     mean = sum / k;
     for (size_t i = 0; i < n; i++)
         if (stats[i].counts && !stats[i].ejected && stats[i].total >= rules.success_rate_volume) {
             rate = 1 - (double)stats[i].bad / stats[i].total;
             squares += (rate - mean) * (rate - mean);
         }
-    if (k < (double)rules.success_rate_hosts || !stats[at].counts || stats[at].ejected ||
-        stats[at].total < rules.success_rate_volume)
+    if (!stats[at].counts || stats[at].ejected || stats[at].total < rules.success_rate_volume)
         return false;
     rate = 1 - (double)stats[at].bad / stats[at].total;
     bound = mean - (double)rules.success_rate_factor_pct / 100 * sqrt(squares / k);
