@@ -135,7 +135,7 @@ static void the_picker_finds_those_that_live(void **state)
 }
 
 /* At 70 % load the living can do 71.4, 85.7 and 47.6 % of what is offered: more makes them queue for
-   longer than a time-out. Two calls in flight at each server keep the queues as long as one. */
+   longer than a time-out. Two calls in flight at each server keep the queues as long as one, four let them grow. */
 static void a_limit_at_each_server_keeps_up_what_can_be_done(void **state)
 {
     (void)state;
@@ -148,6 +148,7 @@ static void a_limit_at_each_server_keeps_up_what_can_be_done(void **state)
     assert_true(fleet("crash", "resil", 1, 60).during_pct < 65);
     assert_true(fleet("crash", "resil-cap50", 1, 60).during_pct < 40);
     assert_true(fleet("spike", "resil", 1, 60).during_pct < 20);
+    assert_true(fleet("spike", "resil-bulkhead-4", 1, 60).during_pct < 20);
 }
 
 static void the_budget_alone_drains_the_queues(void **state)
