@@ -25,9 +25,9 @@
  * so that a fleet doesn't probe in step; after closing the load can be let in gradually; an outcome
  * can be neutral.
  *
- * The defaults are the set that met its bounds in a simulated fleet in overload (tests/sim): with
- * 14 calls a second in each client, all probes together cost the peers at most 4 % of their
- * capacity; with 10 % jitter and no gap between probes they would cost 15 %. They weigh more where
+ * The defaults (window, open time and jitter, probes and their gap) were chosen by a simulated fleet
+ * in overload (tests/sim/README.md has the tables): with 14 calls a second in each client, all
+ * probes together cost the peers at most 4 % of their capacity; with 10 % jitter and no gap between probes they would cost 15 %. They weigh more where
  * a client calls less: 7 % at 5.6 calls a second, 14 % at 2.8; a jitter_pct of 300 halves that, and
  * recovery takes up to 20 s longer.
  *

@@ -13,6 +13,9 @@
  *               otherwise          ->  RESIL_EFULL       (one load, nothing is written)
  *     release:  in flight - 1                            (one subtraction)
  *
+ * Around the calls to one peer it also keeps goodput up in overload: what would wait at the peer for
+ * longer than its time-out is refused at once. resil/guard.h says how to choose the limit for that.
+ *
  * Limit and calls in flight share one word, so the limit is exact: no interleaving exceeds it, and
  * nobody is refused below it. (Add first, take back if it was too much, would let others see a full
  * bulkhead that is not.) The limit can be changed at any time; lowered below what is in flight,

@@ -30,7 +30,8 @@
  * on, and says "at least"; the cap holds to the host (gRPC exceeds it by one) and lets one go by
  * default; an endpoint that has no peer is never ejected: there is nobody to do better; the number
  * of ejections grows no further than it takes to reach eject_max_ns, so that a host that was bad
- * for a day isn't punished for another. All in integers: clients that saw the same decide the same.
+ * for a day isn't punished for another. The defaults met their bounds in a simulated fleet: a black
+ * hole among ten servers gets at most 0.5 % of the calls after ten seconds. All in integers: clients that saw the same decide the same.
  */
 
 #include <resil/common.h>
@@ -105,7 +106,11 @@ struct resil_outlier_config {
     uint64_t jitter_pct;
 
     /** Of all endpoints so many percent at most are ejected at a time, but always one [10]; 1 to
-        100. */
+        100. With more the calls go to the endpoints that live, all of them, whether these can bear
+        it or not. In a simulated fleet with half of the servers dead (tests/sim/README.md) 50
+        instead of 10 meant 96 instead of 91 % answered where the others could do all, and 29
+        instead of 45 % where they could do 71; there a limit on the calls in flight at each
+        endpoint (resil/guard.h) helps. */
     uint64_t max_ejected_pct;
 };
 

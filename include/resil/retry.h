@@ -46,7 +46,9 @@ RESIL_BEGIN_DECLS
 /** The most attempts that a config can ask for, but for RESIL_OFF. */
 #define RESIL_RETRY_ATTEMPTS_MAX 1000
 
-/** All-zero is the default: 3 attempts, 100 ms doubling to 2 s, full jitter, no budget. */
+/** All-zero is the default: 3 attempts, 100 ms doubling to 2 s, full jitter, no budget. With these
+    alone, without budget and breaker, a simulated fleet never came back from an overload
+    (tests/sim/README.md): backoff bounds nothing. */
 struct resil_retry_config {
     /** How often the operation may run, the first time included: 1 (never retry) to 1000; 0 = 3;
         RESIL_OFF = no limit but the deadline and the budget. */

@@ -13,6 +13,11 @@
 /* How many endpoints an attempt asks. */
 #define TRIES 8
 
+/* Of an endpoint's breaker. */
+#define OPEN_NS    RESIL_SEC(10)
+#define JITTER_PCT 200
+#define PROBES     1
+
 struct frame {
     struct resil_pick pick;
     struct resil_permit permit;
@@ -127,26 +132,42 @@ static int check(const void *self)
                : RESIL_EINVAL;
 }
 
+/* Fields left 0 are the guard's own defaults, as its header says. */
+static void fill_in(struct resil_breaker_config *breaker)
+{
+    if (breaker->open_ns == 0)
+        breaker->open_ns = OPEN_NS;
+    if (breaker->jitter_pct == 0)
+        breaker->jitter_pct = JITTER_PCT;
+    if (breaker->probes == 0)
+        breaker->probes = PROBES;
+}
+
 int resil_guard_init_sized(struct resil_guard *guard, size_t guard_size,
                            struct resil_balancer *balancer, const struct resil_guard_config *config,
                            size_t config_size)
 {
+    struct resil_breaker_config breaker = {0};
+
     if (guard == NULL || balancer == NULL || config == NULL)
         return RESIL_EINVAL;
     if (guard_size != sizeof *guard || config_size != sizeof *config)
         return RESIL_EABI;
     if (config->breaker == NULL && config->bulkhead == NULL)
         return RESIL_EINVAL;
-    if (resil_breaker_config_check(config->breaker, NULL, 0) != RESIL_OK ||
+    if (config->breaker != NULL) {
+        breaker = *config->breaker;
+        fill_in(&breaker);
+    }
+    if (resil_breaker_config_check(&breaker, NULL, 0) != RESIL_OK ||
         resil_bulkhead_config_check(config->bulkhead, NULL, 0) != RESIL_OK)
         return RESIL_EINVAL;
     *guard = (struct resil_guard){
         .balancer_ = balancer,
+        .breaker_ = breaker,
         .has_breaker_ = config->breaker != NULL,
         .has_bulkhead_ = config->bulkhead != NULL,
     };
-    if (config->breaker != NULL)
-        guard->breaker_ = *config->breaker;
     if (config->bulkhead != NULL)
         guard->bulkhead_ = *config->bulkhead;
     return RESIL_OK;

@@ -71,10 +71,6 @@ static void start(struct sim *sim, struct sim_request *request, uint32_t index,
 
     second->attempts++;
     second->lost += sim->servers[server].hangs;
-    if (attempt->number > 1)
-        client->retries++;
-    if (sim_budget_broken(sim, client))
-        sim->budget_broken++;
     if (request->attempt_id != 0)
         sim->faults++;
     request->attempt_id = attempt->id;
@@ -82,6 +78,15 @@ static void start(struct sim *sim, struct sim_request *request, uint32_t index,
         sim->limit_broken++;
     request->admitted = true;
     sim_server_submit(sim, server, &(struct sim_job){attempt->id, index});
+}
+
+/* The call goes on after an attempt has failed: a retry has been granted, now, not after its
+   backoff. */
+static void go_on(struct sim *sim, struct sim_request *request)
+{
+    if (request->failed && sim_budget_broken(sim, &sim->clients[request->client]))
+        sim->budget_broken++;
+    request->failed = false;
 }
 
 static void arm(struct sim *sim, struct sim_request *request, uint32_t index, uint64_t wake_ns)
@@ -122,14 +127,17 @@ static void pump(struct sim *sim, struct sim_request *request, uint32_t index)
 
         switch (resil_call_step(&request->call, clock_of(sim, request), &step)) {
         case RESIL_STEP_CALL:
+            go_on(sim, request);
             start(sim, request, index, step.attempt);
             break;
         case RESIL_STEP_ABORT:
             if (step.attempt->id != request->attempt_id)
                 sim->faults++;
             request->attempt_id = 0; /* the server isn't told */
+            request->failed = true;
             break;
         case RESIL_STEP_WAIT:
+            go_on(sim, request);
             arm(sim, request, index, step.wake_ns);
             return;
         case RESIL_STEP_DONE:
@@ -151,6 +159,7 @@ void sim_client_request(struct sim *sim, uint32_t client)
     request->begin_ns = sim->now_ns;
     request->client = client;
     request->admitted = false;
+    request->failed = false;
     request->attempt_id = 0;
     request->armed_ns = RESIL_NEVER;
     request->request = (struct resil_request){.idempotent = true};
@@ -196,6 +205,7 @@ void sim_client_answer(struct sim *sim, const struct sim_event *event)
         return;
     }
     request->attempt_id = 0;
+    request->failed = outcome != RESIL_SUCCESS;
     pump(sim, request, event->index);
 }
 

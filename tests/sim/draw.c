@@ -9,7 +9,7 @@
 #define WIDTH  760
 #define LEFT   48
 #define RIGHT  16
-#define TOP    64
+#define TOP    84
 #define HEIGHT 150 /* of a panel */
 #define GAP    44  /* between the panels */
 
@@ -111,19 +111,19 @@ static void draw_head(FILE *file, const struct sim_config *configs, uint32_t cou
                   "height=\"%d\" font-family=\"sans-serif\" font-size=\"12\">\n"
                   "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n",
                   WIDTH, height, WIDTH, height, WIDTH, height);
-    (void)fprintf(file,
-                  "<text x=\"%d\" y=\"20\">%s: %s. %u clients, %u servers, %.0f %% load, "
-                  "full queue %.1f times the timeout.</text>\n",
-                  LEFT, config->scenario->name, config->scenario->what, config->clients,
-                  config->servers, 100 * config->load,
-                  sim_queue(config) / (sim_capacity(config) * (double)SIM_TIMEOUT / 1e9));
+    (void)fprintf(
+        file,
+        "<text x=\"%d\" y=\"18\">%s: %s</text>\n"
+        "<text x=\"%d\" y=\"36\">%u clients, %u servers, %.0f %% load, a full queue takes "
+        "%.1f times the timeout; in brackets load times attempts</text>\n",
+        LEFT, config->scenario->name, config->scenario->what, LEFT, config->clients,
+        config->servers, 100 * config->load,
+        sim_queue(config) / (sim_capacity(config) * (double)SIM_TIMEOUT / 1e9));
     for (uint32_t i = 0; i < count; i++) {
         const uint64_t attempts = configs[i].policy->attempts;
 
-        (void)fprintf(file,
-                      "<text x=\"%.0f\" y=\"38\" fill=\"%s\">%s (load times attempts up to "
-                      "%.1f)</text>\n",
-                      x, colours[i], configs[i].policy->name,
+        (void)fprintf(file, "<text x=\"%.0f\" y=\"56\" fill=\"%s\">%s (%.1f)</text>\n", x,
+                      colours[i], configs[i].policy->name,
                       config->load * (double)(attempts != 0 ? attempts : 3));
         x += (double)(WIDTH - LEFT - RIGHT) / count;
     }

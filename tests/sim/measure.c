@@ -49,7 +49,8 @@ void sim_measure_end(struct sim *sim, const struct sim_request *request, bool su
     if (took_ns > sim->longest_ns)
         sim->longest_ns = took_ns;
     sim->overdue += sim->config.policy->bounded && took_ns > SIM_DEADLINE;
-    client->successes += success;
+    if (success)
+        sim_budget_earn(client);
     client->offered += counted;
     client->good += counted && good;
     if (!good)
@@ -73,7 +74,7 @@ static uint64_t read_breaker(const struct resil_breaker *breaker, uint64_t now_n
 static uint64_t sum_breakers(const struct sim *sim, bool probes)
 {
     const struct sim_policy *policy = sim->config.policy;
-    const bool guards = policy->guarded && policy->in_flight == 0;
+    const bool guards = policy->guarded;
     uint64_t count = 0;
 
     for (uint32_t i = 0; (policy->breaker || guards) && i < sim->config.clients; i++) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* The clients' policies: naive, the library with its defaults, and twins that lack one thing. */
-#include <math.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -50,16 +49,12 @@ static const struct sim_policy policies[] = {
      .what = "resil with breakers for service and endpoints",
      RESIL,
      .guarded = true},
-    {.name = "resil-tuned",
-     .what = "resil-guard that trips at 3 in a row, one probe at a time, long open times",
+    {.name = "resil-guard-5",
+     .what = "resil-guard with the breaker's own defaults: 5 probes, open for 5 s, 100 % jitter",
      BALANCED,
      BUDGET,
      .guarded = true,
-     .rules = {.consecutive = 3,
-               .probes = 2,
-               .probe_gap_ns = RESIL_SEC(5),
-               .open_ns = RESIL_SEC(10),
-               .jitter_pct = 200}},
+     .rules = {.probes = 5, .open_ns = RESIL_SEC(5), .jitter_pct = 100}},
     {.name = "resil-turns",
      .what = "resil by round robin",
      RESIL,
@@ -73,7 +68,21 @@ static const struct sim_policy policies[] = {
     {.name = "resil-bulkhead",
      .what = "resil with at most 2 calls in flight at each endpoint",
      RESIL,
+     .in_flight = 2},
+    {.name = "resil-bulkhead-4",
+     .what = "resil with at most 4 calls in flight at each endpoint: too many",
+     RESIL,
+     .in_flight = 4},
+    {.name = "resil-bulkhead-guard",
+     .what = "resil-guard with at most 2 calls in flight at each endpoint",
+     BALANCED,
+     BUDGET,
      .guarded = true,
+     .in_flight = 2},
+    {.name = "resil-bulkhead-alone",
+     .what = "no breaker, at most 2 calls in flight at each endpoint",
+     BALANCED,
+     BUDGET,
      .in_flight = 2},
     {.name = "resil-random",
      .what = "resil at a random server, without outlier detection",
@@ -98,6 +107,11 @@ static const struct sim_policy policies[] = {
      .what = "resil with a limiter of twice each client's rate",
      RESIL,
      .limited = true},
+    {.name = "resil-loose",
+     .what = "limiter and budget twice as large as they are held to: must be found",
+     RESIL,
+     .limited = true,
+     .loose = true},
     {.name = "resil-budget", .what = "resil without breaker", BALANCED, BUDGET},
     {.name = "resil-nobudget", .what = "resil without budget", BALANCED, .breaker = true},
     {.name = "resil-uncapped",
@@ -137,22 +151,17 @@ const struct sim_policy *sim_policy_find(const char *name)
     return policy;
 }
 
-static double rate_of(const struct sim_client *client)
-{
-    return 2e9 / client->gap_ns;
-}
-
-static uint64_t burst_of(const struct sim_client *client)
-{
-    return (uint64_t)rate_of(client) + 1;
-}
-
 static struct resil_breaker_config rules_of(struct sim *sim)
 {
     struct resil_breaker_config rules = sim->config.policy->rules;
 
     rules.seed = resil__random_next(&sim->random_choice);
     return rules;
+}
+
+static bool has_guard(const struct sim_policy *policy)
+{
+    return policy->guarded || policy->in_flight != 0;
 }
 
 /* The balancer, guarded or not, with its list. */
@@ -168,13 +177,13 @@ static bool init_balancer(struct sim *sim, struct sim_client *client)
         .seed = resil__random_next(&sim->random_choice),
     };
 
-    if (policy->guarded) {
+    if (has_guard(policy)) {
         config.state_size = RESIL_GUARD_STATE;
         config.state_init = resil_guard_state;
         config.state_arg = &client->guard;
         if (resil_guard_init(&client->guard, &client->balancer,
                              &(struct resil_guard_config){
-                                 .breaker = policy->in_flight == 0 ? &rules : NULL,
+                                 .breaker = policy->guarded ? &rules : NULL,
                                  .bulkhead = policy->in_flight != 0 ? &bulkhead : NULL}) !=
             RESIL_OK)
             return false;
@@ -184,11 +193,19 @@ static bool init_balancer(struct sim *sim, struct sim_client *client)
                                  SIM_CLOCK) == RESIL_OK;
 }
 
+static uint64_t budget_cap(const struct sim_policy *policy)
+{
+    const uint64_t cap = policy->budget_cap;
+
+    return policy->loose ? 2 * SIM_CAP_DEFAULT : cap == SIM_CAP_DEFAULT ? 0 : cap;
+}
+
 static bool init_parts(struct sim *sim, struct sim_client *client)
 {
     const struct sim_policy *policy = sim->config.policy;
     const struct resil_budget_config budget = {
-        .cap = policy->budget_cap == SIM_CAP_DEFAULT ? 0 : policy->budget_cap,
+        .share_pct = policy->loose ? 20 : 0,
+        .cap = budget_cap(policy),
         .min_tokens = policy->budget_min,
         .min_period_ns = policy->budget_min != 0 ? RESIL_SEC(1) : 0,
     };
@@ -199,9 +216,9 @@ static bool init_parts(struct sim *sim, struct sim_client *client)
         .budget = policy->budget_cap != 0 ? &client->budget : NULL,
     };
     const struct resil_limiter_config limiter = {
-        .tokens = (uint64_t)(rate_of(client) * 1000),
+        .tokens = (uint64_t)(sim_rate(client) * 1000) * (policy->loose ? 2 : 1),
         .period_ns = RESIL_SEC(1000),
-        .burst = burst_of(client),
+        .burst = sim_burst(client),
     };
 
     return resil_timeout_init(&client->whole, &(struct resil_timeout_config){SIM_DEADLINE}) ==
@@ -231,8 +248,8 @@ bool sim_client_init(struct sim *sim, struct sim_client *client)
     if (policy->breaker)
         client->policies[count++] = resil_breaker_policy(&client->breaker);
     if (policy->balanced)
-        client->policies[count++] = policy->guarded ? resil_guard_policy(&client->guard)
-                                                    : resil_balancer_policy(&client->balancer);
+        client->policies[count++] = has_guard(policy) ? resil_guard_policy(&client->guard)
+                                                      : resil_balancer_policy(&client->balancer);
     client->policies[count++] = resil_timeout_policy(&client->each);
     return resil_chain_init(&client->chain, client->policies, count, NULL, 0) == RESIL_OK;
 }
@@ -240,34 +257,4 @@ bool sim_client_init(struct sim *sim, struct sim_client *client)
 bool sim_client_fini(struct sim *sim, struct sim_client *client)
 {
     return !sim->config.policy->balanced || resil_balancer_fini(&client->balancer) == RESIL_OK;
-}
-
-/* As resil/budget.h promises it with its defaults: cap + share * successes + min * t. A clock that
-   jumped may have filled it once more. */
-bool sim_budget_broken(const struct sim *sim, const struct sim_client *client)
-{
-    const struct sim_policy *policy = sim->config.policy;
-    const double cap = (double)policy->budget_cap;
-    const double min = policy->budget_min != 0 ? (double)policy->budget_min : 0.1;
-
-    if (policy->budget_cap == 0)
-        return false;
-    return (double)client->retries > cap * (client->clock_ns == SIM_CLOCK ? 1 : 2) +
-                                         0.1 * (double)client->successes +
-                                         min * (double)sim->now_ns / 1e9 + 1e-6;
-}
-
-/* As resil/limiter.h promises: burst + rate * t, for every span of the client's own time. That is
-   what a leaky bucket says. */
-bool sim_limit_broken(const struct sim *sim, struct sim_client *client)
-{
-    const uint64_t now_ns = sim->now_ns + client->clock_ns;
-
-    if (!sim->config.policy->limited)
-        return false;
-    if (now_ns > client->at_ns)
-        client->level -= rate_of(client) * (double)(now_ns - client->at_ns) / 1e9;
-    client->level = fmax(client->level, 0) + 1;
-    client->at_ns = now_ns;
-    return client->level > (double)burst_of(client) + 1e-3;
 }

@@ -2,6 +2,7 @@
 
 /* Results as text, as JSON, and as a row of a table over many seeds. */
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -46,6 +47,16 @@ void sim_print_text(const struct sim_config *config, const struct sim_result *r)
     printf("  trace            %016" PRIx64 "\n", r->trace);
 }
 
+/* One count of every second from the beginning. */
+static void print_series(const struct sim_config *config, const char *name, size_t offset)
+{
+    printf("\"%s\": [", name);
+    for (uint32_t i = 0; config->series != NULL && i < sim_seconds(config); i++)
+        printf("%s%" PRIu64, i != 0 ? ", " : "",
+               *(const uint64_t *)(const void *)((const char *)&config->series[i] + offset));
+    printf("], ");
+}
+
 void sim_print_json(const struct sim_config *config, const struct sim_result *r)
 {
     printf("{\"scenario\": \"%s\", \"policy\": \"%s\", \"clients\": %u, \"servers\": %u, "
@@ -71,6 +82,10 @@ void sim_print_json(const struct sim_config *config, const struct sim_result *r)
            r->opened, r->ejected, r->probe_pct, r->jain);
     printf("\"p50_ms\": %.1f, \"p99_ms\": %.1f, \"longest_s\": %.3f, ", r->p50_ms, r->p99_ms,
            (double)r->longest_ns / 1e9);
+    print_series(config, "offered_by_second", offsetof(struct sim_second, offered));
+    print_series(config, "good_by_second", offsetof(struct sim_second, good));
+    print_series(config, "attempts_by_second", offsetof(struct sim_second, attempts));
+    print_series(config, "probes_by_second", offsetof(struct sim_second, probes));
     printf("\"budget_broken\": %" PRIu64 ", \"limit_broken\": %" PRIu64 ", \"faults\": %" PRIu64
            ", \"overdue\": %" PRIu64 ", \"unfinished\": %" PRIu64 ", \"trace\": \"%016" PRIx64
            "\"}\n",

@@ -11,6 +11,7 @@
 #include <resil/resil.h>
 
 #include "events.h"
+#include "result.h"
 
 /* The timeline, in seconds: what comes before WARM is dropped; the trigger lasts from BEGIN to
    END. */
@@ -40,8 +41,9 @@ struct sim_policy {
     bool balanced;      /* the library's balancer chooses; else a random server */
     bool breaker;       /* one for the service */
     bool guarded;       /* one for each endpoint */
-    uint64_t in_flight; /* guarded: instead, so many calls at each endpoint; 0 = the breakers */
+    uint64_t in_flight; /* at each endpoint so many calls; 0 = any number */
     bool limited;       /* a limiter of twice the client's rate */
+    bool loose;         /* limiter and budget are twice what they are held to */
     const struct resil_picker *(*picker)(void); /* NULL = the balancer's default */
     struct resil_outlier_config outlier;
     uint64_t panic_pct;                /* of the balancer; 0 = default */
@@ -106,16 +108,16 @@ struct sim_client {
     struct resil_limiter limiter;
     struct resil_balancer balancer;
     struct resil_guard guard;
-    struct resil_guard_state **states; /* guarded: of the servers it has called */
+    struct resil_guard_state **states; /* of the servers it has called */
     struct resil_policy policies[6];
     struct resil_chain chain;
     double level;      /* limited: what a leaky bucket of the limiter's rate would hold */
     uint64_t at_ns;    /* ... by the client's clock */
     double gap_ns;     /* mean time between two requests */
     uint64_t clock_ns; /* its clock is so much ahead of the simulation's */
-    uint64_t retries;
-    uint64_t successes;
-    uint64_t offered; /* these two: from BEGIN until a minute after END */
+    double spent;      /* what a leaky bucket of the budget's bound would hold */
+    uint64_t spent_ns; /* ... by the client's clock */
+    uint64_t offered;  /* these two: from BEGIN until a minute after END */
     uint64_t good;
 };
 
@@ -129,16 +131,8 @@ struct sim_request {
     uint64_t serial;     /* of the slot's user: timers of a former one are void */
     uint32_t client;
     bool admitted;      /* an attempt was made */
+    bool failed;        /* the last one has, and nothing came of it yet */
     uint32_t next_free; /* index + 1 */
-};
-
-/** One second of the fleet. */
-struct sim_second {
-    uint64_t offered;
-    uint64_t good; /* of the requests that arrived in it, within the deadline */
-    uint64_t attempts;
-    uint64_t lost; /* of the attempts: at a server that hangs */
-    uint64_t probes;
 };
 
 #define SIM_LATENCIES 50001 /* steps of 0.1 ms; the last one holds the rest */
@@ -183,42 +177,6 @@ struct sim {
     uint64_t latencies[SIM_LATENCIES];
 };
 
-struct sim_result {
-    uint64_t offered; /* from WARM to the end, as the next two */
-    uint64_t good;
-    uint64_t attempts;
-    double before_pct; /* goodput: share of the requests that arrived then */
-    double during_pct;
-    double after_pct;
-    double last_pct;         /* the last 30 s */
-    double worst_second_pct; /* from BEGIN on */
-    double worst_5s_pct;     /* from BEGIN on */
-    double best_window_pct;  /* the best 10 s of the time after END */
-    bool collapsed;          /* these were all below 50 % */
-    int recovery_s;          /* from then on every 5 s reach 95 %; -1 = never */
-    double amplification;    /* attempts over offered requests: total, worst 10 s, worst second */
-    double amplification_10s;
-    double amplification_1s;
-    double probe_pct; /* the worst second's probes, of the capacity in requests */
-    double lost_pct;  /* attempts at a server that hangs, from 10 s after BEGIN until END */
-    double jain;      /* of the clients' goodput, from BEGIN until a minute after END */
-    double p50_ms;
-    double p99_ms;
-    double queue_over_timeout; /* time that a full queue takes, over the attempt timeout */
-    double load_times_attempts;
-    double calls_per_pair; /* of client and server, in a breaker's window of 10 s */
-    uint64_t opened;       /* how often breakers opened */
-    uint64_t ejected;      /* how often balancers ejected an endpoint */
-    uint64_t late;
-    uint64_t overdue; /* calls with a deadline that outlived it */
-    uint64_t longest_ns;
-    uint64_t unfinished;
-    uint64_t faults;
-    uint64_t budget_broken;
-    uint64_t limit_broken;
-    uint64_t trace;
-};
-
 /* Tables by name: NULL when there is none, or, by index, when they end. */
 const struct sim_policy *sim_policy_find(const char *name);
 const struct sim_policy *sim_policy_at(unsigned index);
@@ -238,8 +196,22 @@ void sim_client_answer(struct sim *sim, const struct sim_event *event);
 void sim_client_timer(struct sim *sim, const struct sim_event *event);
 /** Takes its balancer down: false while the balancer thinks that calls are in flight. */
 bool sim_client_fini(struct sim *sim, struct sim_client *client);
-/** True when a client's retries are more than its budget may ever have granted. */
-bool sim_budget_broken(const struct sim *sim, const struct sim_client *client);
+
+/* What its limiter grants, and is held to: twice what it offers. */
+static inline double sim_rate(const struct sim_client *client)
+{
+    return 2e9 / client->gap_ns;
+}
+
+static inline uint64_t sim_burst(const struct sim_client *client)
+{
+    return (uint64_t)sim_rate(client) + 1;
+}
+
+/** Counts a retry: true when there are more than the client's budget may ever have granted. */
+bool sim_budget_broken(const struct sim *sim, struct sim_client *client);
+/** Counts a success. */
+void sim_budget_earn(struct sim_client *client);
 /** True when a request more than its limiter may ever have granted was let through. */
 bool sim_limit_broken(const struct sim *sim, struct sim_client *client);
 

@@ -34,20 +34,26 @@ static void events_come_in_order_of_time_and_of_their_pushing(void **state)
 static void the_check_of_the_budget_finds_one_retry_too_many(void **state)
 {
     struct sim *sim = calloc(1, sizeof *sim);
-    struct sim_client client = {.clock_ns = SIM_CLOCK, .retries = 3};
+    struct sim_client client = {.clock_ns = SIM_CLOCK};
 
     (void)state;
     assert_non_null(sim);
     sim->config.policy = sim_policy_find("resil");
+    for (int i = 0; i < 3; i++)
+        assert_false(sim_budget_broken(sim, &client));
+    for (int i = 0; i < 10; i++)
+        sim_budget_earn(&client);
     assert_false(sim_budget_broken(sim, &client));
-    client.retries = 4;
-    assert_true(sim_budget_broken(sim, &client));
-    client.successes = 10;
-    assert_false(sim_budget_broken(sim, &client));
-    client.retries = 5;
-    assert_true(sim_budget_broken(sim, &client));
     sim->now_ns = RESIL_SEC(10);
     assert_false(sim_budget_broken(sim, &client));
+    assert_true(sim_budget_broken(sim, &client));
+    /* However much comes first, no more than the cap is saved. */
+    for (int i = 0; i < 1000; i++)
+        sim_budget_earn(&client);
+    sim->now_ns = RESIL_SEC(1000);
+    for (int i = 0; i < 3; i++)
+        assert_false(sim_budget_broken(sim, &client));
+    assert_true(sim_budget_broken(sim, &client));
     free(sim);
 }
 

@@ -216,10 +216,70 @@ static void a_retry_goes_to_another_endpoint(void **state)
     fixture_end(guarded.fixture);
 }
 
+/* Fails until the breaker is open; returns when it will let the next call through. */
+static uint64_t trip(struct guarded *guarded)
+{
+    struct attempt attempt = enter(guarded);
+
+    for (size_t i = 0; i < 1000 && attempt.rc == RESIL_PASS; i++) {
+        leave(guarded, &attempt, RESIL_FAILURE);
+        attempt = enter(guarded);
+    }
+    assert_int_equal(attempt.rc, RESIL_EOPEN);
+    return attempt.walk.retry_at_ns;
+}
+
+/* How many calls at once half-open lets through. */
+static size_t probes(struct guarded *guarded, enum resil_outcome outcome)
+{
+    struct attempt attempts[11];
+    size_t count = 0;
+
+    while (count < 11 && (attempts[count] = enter(guarded)).rc == RESIL_PASS)
+        count++;
+    for (size_t i = 0; i < count; i++)
+        leave(guarded, &attempts[i], outcome);
+    return count;
+}
+
+/* One probe, 10 s to 30 s after the trip; told otherwise, as told. */
+static void an_endpoints_breaker_has_defaults_of_its_own(void **state)
+{
+    static const struct resil_breaker_config none = {0};
+    static const struct resil_breaker_config told = {
+        .open_ns = RESIL_MS(1), .jitter_pct = RESIL_OFF, .probe_gap_ns = RESIL_OFF, .probes = 3};
+    bool wide = false;
+    struct guarded guarded;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        uint64_t open_ns;
+
+        start(&guarded, &(struct resil_guard_config){.breaker = &none}, 1);
+        guarded.guard.breaker_.seed = seed;
+        guarded.fixture->now_ns += seed;
+        open_ns = trip(&guarded) - guarded.fixture->now_ns;
+        assert_in_range(open_ns, RESIL_SEC(10), RESIL_SEC(30));
+        wide = wide || open_ns > RESIL_SEC(20);
+        guarded.fixture->now_ns += open_ns;
+        assert_int_equal(probes(&guarded, RESIL_SUCCESS), 1);
+        assert_true(probes(&guarded, RESIL_SUCCESS) > 5);
+        fixture_end(guarded.fixture);
+    }
+    assert_true(wide);
+
+    start(&guarded, &(struct resil_guard_config){.breaker = &told}, 1);
+    assert_int_equal(trip(&guarded), guarded.fixture->now_ns + RESIL_MS(1));
+    guarded.fixture->now_ns += RESIL_MS(1);
+    assert_int_equal(probes(&guarded, RESIL_SUCCESS), 3);
+    fixture_end(guarded.fixture);
+}
+
 static void refuses_what_can_not_be(void **state)
 {
     static const struct resil_bulkhead_config wrong = {.limit = UINT64_MAX};
     static const struct resil_bulkhead_config two = {.limit = 2};
+    static const struct resil_breaker_config brief = {.open_ns_max = RESIL_SEC(6)};
     struct fixture *fixture = fixture_new();
     struct resil_guard guard;
     struct resil_policy policy;
@@ -229,6 +289,10 @@ static void refuses_what_can_not_be(void **state)
                      RESIL_EINVAL);
     assert_int_equal(
         resil_guard_init(&guard, &fixture->lb, &(struct resil_guard_config){.bulkhead = &wrong}),
+        RESIL_EINVAL);
+    /* Less than the guard's default open_ns. */
+    assert_int_equal(
+        resil_guard_init(&guard, &fixture->lb, &(struct resil_guard_config){.breaker = &brief}),
         RESIL_EINVAL);
     assert_int_equal(resil_guard_init(&guard, NULL, &(struct resil_guard_config){.bulkhead = &two}),
                      RESIL_EINVAL);
@@ -256,6 +320,7 @@ int main(void)
         cmocka_unit_test(without_endpoints_it_is_unavailable),
         cmocka_unit_test(what_one_refuses_the_other_gives_back),
         cmocka_unit_test(a_retry_goes_to_another_endpoint),
+        cmocka_unit_test(an_endpoints_breaker_has_defaults_of_its_own),
         cmocka_unit_test(refuses_what_can_not_be),
     };
 
