@@ -118,10 +118,11 @@ static inline bool resil__breaker_record_quick(struct resil_breaker *breaker, ui
     uint64_t *head = resil__breaker_stripe(breaker, stripe);
 
     put->cell = NULL;
-    return RESIL__LIKELY(result->outcome == RESIL_SUCCESS && resil__token_is_of(*token, word) &&
-                         resil__word_code(word) == RESIL__CODE_CLOSED &&
-                         resil__load_relaxed(&rules->fast_min_) != 0 &&
-                         now_ns - *start_ns <= resil__load_relaxed(&rules->slow_ns_)) &&
+    return RESIL__LIKELY(result->outcome == RESIL_SUCCESS) &&
+           RESIL__LIKELY(resil__token_is_of(*token, word)) &&
+           RESIL__LIKELY(resil__word_code(word) == RESIL__CODE_CLOSED) &&
+           RESIL__LIKELY(resil__load_relaxed(&rules->fast_min_) != 0) &&
+           RESIL__LIKELY(now_ns - *start_ns <= resil__load_relaxed(&rules->slow_ns_)) &&
            resil__slices_success(head, head + RESIL__STRIPE_CELLS, breaker->slice_ns_,
                                  resil__word_gen(word), now_ns, &rules->fast_min_, put) &&
            RESIL__LIKELY((uint32_t)resil__load_relaxed(&breaker->streak_) == 0);

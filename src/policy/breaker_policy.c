@@ -33,7 +33,7 @@ static inline int admit(struct resil_breaker *breaker, uint64_t *frame, struct r
 
     if (!resil__breaker_grants(word, walk->now_ns, &frame[0], &frame[1]))
         return admit_cold(breaker, word, frame, walk);
-    if (is_timed(breaker, word))
+    if (RESIL__UNLIKELY(is_timed(breaker, word)))
         walk->timed = true;
     return RESIL_PASS;
 }
