@@ -197,7 +197,6 @@ struct resil_breaker_config {
 
 /** Private: a config, resolved. Two of them; the state word says which one holds. */
 struct resil_breaker_rules_ {
-    uint64_t fast_min_; /* calls_min of a time window, else 0 */
     uint64_t calls_min_;
     uint64_t failure_pct_;
     uint64_t slow_ns_; /* RESIL_NEVER = off */
@@ -229,13 +228,14 @@ struct resil_breaker_rules_ {
 /** A circuit breaker. The fields are private. No pointers: may lie in a shared mapping. */
 struct resil_breaker {
     /* read by every call, written on a transition and by reconfigure */
-    uint64_t word_;     /* state, generation, probes: see src/breaker/breaker_state.h */
-    uint64_t slice_ns_; /* these three and slices_ are written by init only */
-    uint64_t stripes_;  /* less one: a mask */
+    uint64_t word_; /* state, generation, probes: see src/breaker/breaker_state.h */
+    uint64_t
+        slice_ns_;     /* 0 = a window of calls; these three and slices_ are written by init only */
+    uint64_t stripes_; /* less one: a mask */
     uint64_t calls_;
     struct resil_breaker_rules_ rules_[2];
     uint64_t slices_;
-    uint64_t pad0_[1];
+    uint64_t pad0_[3];
     /* away from closed */
     uint64_t until_; /* end of the open time, belongs to one generation */
     uint64_t gate_;  /* time of the last probe, belongs to one generation */

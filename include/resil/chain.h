@@ -38,9 +38,8 @@ struct resil_chain {
     const struct resil_policy *policies_;
     uint32_t count_;
     uint32_t hedge_;      /* level of the policy that forks, or UINT32_MAX */
-    uint32_t arena_;      /* where the frames begin, in words of a call */
     uint32_t lane_words_; /* frame words of one lane: of the levels from the hedge on */
-    uint32_t frame_[RESIL_POLICIES_MAX];
+    uint32_t frame_[RESIL_POLICIES_MAX]; /* in words of a call: those of lane 0 */
     struct resil_hop_ admit_[RESIL_POLICIES_MAX + 1];
     struct resil_hop_ settle_[3][RESIL_POLICIES_MAX + 1];
 };

@@ -43,7 +43,7 @@ void resil__breaker_resolve(const struct resil_breaker_config *config,
     window_ns = resil__default(config->window_ns, RESIL_SEC(10));
     shape->calls = config->calls;
     shape->slices = resil__default(config->slices, 10);
-    shape->slice_ns = (window_ns + shape->slices - 1) / shape->slices;
+    shape->slice_ns = config->calls != 0 ? 0 : (window_ns + shape->slices - 1) / shape->slices;
 
     memset(rules, 0, sizeof *rules);
     rules->failure_pct_ = resil__optional(config->failure_pct, 50);
@@ -71,8 +71,6 @@ void resil__breaker_resolve(const struct resil_breaker_config *config,
     rules->ramp_ns_ = resil__optional(config->ramp_ns, 0);
     rules->ramp_start_pct_ = resil__default(config->ramp_start_pct, 10);
     rules->seed_ = config->seed;
-    if (config->calls == 0)
-        rules->fast_min_ = rules->calls_min_;
 }
 
 /* Fields that depend on one another; each alone is in range. */

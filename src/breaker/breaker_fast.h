@@ -103,28 +103,43 @@ static inline bool resil__breaker_grants(uint64_t word, uint64_t now_ns, uint64_
     return true;
 }
 
+/** record_quick under one rule set, of a word just loaded. A window of calls has slices of width 0. */
+RESIL__INLINE bool resil__breaker_record_by(struct resil_breaker *breaker,
+                                            const struct resil_breaker_rules_ *rules, uint64_t word,
+                                            uint64_t stripe, const uint64_t *token,
+                                            const uint64_t *start_ns, uint64_t now_ns,
+                                            const struct resil_result *result,
+                                            struct resil__slices_put *put)
+{
+    uint64_t *head = resil__breaker_stripe(breaker, stripe);
+
+    put->cell = NULL;
+    return RESIL__LIKELY(result->outcome == RESIL_SUCCESS) &&
+           RESIL__LIKELY(resil__token_is_closed(*token, word)) &&
+           RESIL__LIKELY(now_ns - *start_ns <= resil__load_relaxed(&rules->slow_ns_)) &&
+           RESIL__LIKELY((uint32_t)resil__load_relaxed(&breaker->streak_) == 0) &&
+           resil__slices_success(head, head + RESIL__STRIPE_CELLS, breaker->slice_ns_,
+                                 resil__word_gen(word), now_ns, &rules->calls_min_, put);
+}
+
 /**
  * Records a success that changes nothing but a count: not slow, in the state that granted the
- * permit, in a time window with enough calls in this stripe. False: the cold half must, with put. Calls nothing
- * and reads as late as it can, so that its callers need no stack.
+ * permit, in a time window with enough calls in this stripe. False: the cold half must, with put.
+ * Calls nothing and reads as late as it can, so that its callers need no stack. Once for each rule
+ * set, as in refuses.
  */
-static inline bool resil__breaker_record_quick(struct resil_breaker *breaker, uint64_t stripe,
+RESIL__INLINE bool resil__breaker_record_quick(struct resil_breaker *breaker, uint64_t stripe,
                                                const uint64_t *token, const uint64_t *start_ns,
                                                uint64_t now_ns, const struct resil_result *result,
                                                struct resil__slices_put *put)
 {
     uint64_t word = resil__load_acquire(&breaker->word_);
-    const struct resil_breaker_rules_ *rules = resil__breaker_rules(breaker, word);
-    uint64_t *head = resil__breaker_stripe(breaker, stripe);
 
-    put->cell = NULL;
-    return RESIL__LIKELY(result->outcome == RESIL_SUCCESS && resil__token_is_of(*token, word) &&
-                         resil__word_code(word) == RESIL__CODE_CLOSED &&
-                         resil__load_relaxed(&rules->fast_min_) != 0 &&
-                         now_ns - *start_ns <= resil__load_relaxed(&rules->slow_ns_)) &&
-           resil__slices_success(head, head + RESIL__STRIPE_CELLS, breaker->slice_ns_,
-                                 resil__word_gen(word), now_ns, &rules->fast_min_, put) &&
-           RESIL__LIKELY((uint32_t)resil__load_relaxed(&breaker->streak_) == 0);
+    return RESIL__LIKELY(resil__word_rules(word) == 0)
+               ? resil__breaker_record_by(breaker, &breaker->rules_[0], word, stripe, token,
+                                          start_ns, now_ns, result, put)
+               : resil__breaker_record_by(breaker, &breaker->rules_[1], word, stripe, token,
+                                          start_ns, now_ns, result, put);
 }
 
 /** The same for a window of calls, and for whom record_quick said no. False: the cold half must;

@@ -310,11 +310,11 @@ RESIL__NOINLINE static int record_striped(struct resil_breaker *breaker,
                                           struct resil_permit *permit, uint64_t now_ns,
                                           const struct resil_result *result)
 {
-    int32_t cpu = resil__cpu_kept();
+    uint32_t cpu;
 
-    if (RESIL__UNLIKELY(cpu < 0))
+    if (RESIL__UNLIKELY(!resil__cpu_kept(&cpu)))
         return record_asked(breaker, permit, now_ns, result);
-    return record_in(breaker, (uint32_t)cpu & breaker->stripes_, permit, now_ns, result, true);
+    return record_in(breaker, cpu & breaker->stripes_, permit, now_ns, result, true);
 }
 
 int resil_breaker_record(struct resil_breaker *breaker, struct resil_permit *permit,

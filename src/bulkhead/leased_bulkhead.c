@@ -50,8 +50,8 @@ static uint64_t reclaim(struct resil_leased_bulkhead *leased, const uint64_t *ow
 
     while (&leased->stripe_[first].free_ != own)
         first++;
-    for (uint32_t i = 1; i <= leased->stripes_; i++) {
-        uint64_t *stripe = &leased->stripe_[(first + i) & (leased->stripes_ - 1)].free_;
+    for (uint32_t i = 1; i <= leased->stripe_mask_ + 1; i++) {
+        uint64_t *stripe = &leased->stripe_[(first + i) & leased->stripe_mask_].free_;
         uint64_t have = resil__load_acquire(stripe);
 
         while (have != 0) {
@@ -74,7 +74,7 @@ static int share(uint64_t *own, uint64_t permits)
 int resil__leased_bulkhead_acquire_slow(struct resil_leased_bulkhead *leased)
 {
     struct resil__contend contend = RESIL__CONTEND;
-    uint64_t *own = resil__leased_bulkhead_stripe(leased);
+    uint64_t *own = resil__leased_bulkhead_stripe(leased, resil__cpu());
 
     for (;;) {
         uint64_t word = resil__load_acquire(&leased->bulkhead_->word_);
@@ -103,7 +103,7 @@ int resil__leased_bulkhead_acquire_slow(struct resil_leased_bulkhead *leased)
 int resil__leased_bulkhead_release_slow(struct resil_leased_bulkhead *leased)
 {
     struct resil__contend contend = RESIL__CONTEND;
-    uint64_t *own = resil__leased_bulkhead_stripe(leased);
+    uint64_t *own = resil__leased_bulkhead_stripe(leased, resil__cpu());
 
     for (;;) {
         uint64_t word = resil__load_acquire(&leased->bulkhead_->word_);
@@ -139,7 +139,7 @@ void resil_leased_bulkhead_flush(struct resil_leased_bulkhead *leased)
 
     if (leased == NULL)
         return;
-    for (uint32_t i = 0; i < leased->stripes_; i++)
+    for (uint32_t i = 0; i <= leased->stripe_mask_; i++)
         if (resil__load_relaxed(&leased->stripe_[i].free_) != 0)
             permits += resil__xchg(&leased->stripe_[i].free_, 0);
     if (permits != 0)

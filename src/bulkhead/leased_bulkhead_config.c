@@ -51,7 +51,7 @@ int resil_leased_bulkhead_init_sized(struct resil_leased_bulkhead *leased, size_
     stripe_bits = resil__bits_for(resil__default(config->stripes, STRIPES_MAX));
     leased->bulkhead_ = bulkhead;
     leased->batch_max_ = resil__default(config->batch, BATCH_DEFAULT);
-    leased->stripes_ = UINT32_C(1) << stripe_bits;
+    leased->stripe_mask_ = (UINT32_C(1) << stripe_bits) - 1;
     leased->share_bits_ = 2 + stripe_bits + resil__bits_for(resil__default(config->processes, 1));
     return RESIL_OK;
 }
@@ -65,7 +65,7 @@ int resil_leased_bulkhead_snapshot(const struct resil_leased_bulkhead *leased,
 
     if (leased == NULL || snapshot == NULL || leased->bulkhead_ == NULL)
         return RESIL_EINVAL;
-    for (uint32_t i = 0; i < leased->stripes_; i++)
+    for (uint32_t i = 0; i <= leased->stripe_mask_; i++)
         lying += resil__load_acquire(&leased->stripe_[i].free_);
     word = resil__load_acquire(&leased->bulkhead_->word_);
     out = resil__bulkhead_in_flight(word);

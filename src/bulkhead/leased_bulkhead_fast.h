@@ -34,37 +34,53 @@ static inline bool resil__leased_bulkhead_drains(uint64_t word)
     return resil__bulkhead_in_flight(word) > (int32_t)resil__bulkhead_limit(word);
 }
 
-static inline uint64_t *resil__leased_bulkhead_stripe(struct resil_leased_bulkhead *leased)
+static inline uint64_t *resil__leased_bulkhead_stripe(struct resil_leased_bulkhead *leased,
+                                                      uint32_t cpu)
 {
-    return &leased->stripe_[resil__cpu() & (leased->stripes_ - 1)].free_;
+    return &leased->stripe_[cpu & leased->stripe_mask_].free_;
 }
 
 int resil__leased_bulkhead_acquire_slow(struct resil_leased_bulkhead *leased);
 int resil__leased_bulkhead_release_slow(struct resil_leased_bulkhead *leased);
 
+/* Who doesn't know his processor without asking goes the slow way, which asks: so these call nothing
+   else, and need no stack. */
+
 RESIL__INLINE int resil__leased_bulkhead_acquire(struct resil_leased_bulkhead *leased)
 {
     uint64_t word = resil__load_acquire(&leased->bulkhead_->word_);
-    uint64_t *own = resil__leased_bulkhead_stripe(leased);
-    uint64_t have = resil__load_relaxed(own);
+    uint32_t cpu;
 
-    if (RESIL__LIKELY(have != 0 && !resil__leased_bulkhead_drains(word)) &&
-        RESIL__LIKELY(resil__cas(own, &have, have - 1)))
-        return RESIL_OK;
+    if (RESIL__LIKELY(resil__cpu_kept(&cpu))) {
+        uint64_t *own = resil__leased_bulkhead_stripe(leased, cpu);
+        uint64_t have = resil__load_relaxed(own);
+
+        if (RESIL__LIKELY(have != 0) && RESIL__LIKELY(!resil__leased_bulkhead_drains(word)) &&
+            RESIL__LIKELY(resil__cas(own, &have, have - 1)))
+            return RESIL_OK;
+    }
     return resil__leased_bulkhead_acquire_slow(leased);
 }
 
+/** In flight is at least 1 and at most the limit: one comparison of unsigned numbers. An odd batch
+    counts as the even one below, so that a batch of one, which is none, needs no question. */
 RESIL__INLINE int resil__leased_bulkhead_release(struct resil_leased_bulkhead *leased)
 {
     uint64_t word = resil__load_acquire(&leased->bulkhead_->word_);
-    uint64_t *own = resil__leased_bulkhead_stripe(leased);
-    uint64_t have = resil__load_relaxed(own);
+    uint32_t cpu;
 
-    if (RESIL__LIKELY(have < 2 * resil__leased_bulkhead_batch(leased, word) &&
-                      !resil__leased_bulkhead_drains(word) &&
-                      resil__bulkhead_in_flight(word) > 0) &&
-        RESIL__LIKELY(resil__cas(own, &have, have + 1)))
-        return RESIL_OK;
+    if (RESIL__LIKELY(resil__cpu_kept(&cpu))) {
+        uint64_t *own = resil__leased_bulkhead_stripe(leased, cpu);
+        uint64_t have = resil__load_relaxed(own);
+        uint64_t batch =
+            resil__min(resil__bulkhead_limit(word) >> leased->share_bits_, leased->batch_max_);
+
+        if (RESIL__LIKELY(have < 2 * (batch & ~UINT64_C(1))) &&
+            RESIL__LIKELY((uint32_t)resil__bulkhead_in_flight(word) - 1 <
+                          resil__bulkhead_limit(word)) &&
+            RESIL__LIKELY(resil__cas(own, &have, have + 1)))
+            return RESIL_OK;
+    }
     return resil__leased_bulkhead_release_slow(leased);
 }
 

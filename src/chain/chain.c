@@ -70,23 +70,24 @@ static int lay_frames(struct resil_chain *chain, char *why, size_t why_size)
     uint32_t trunk_words = 0;
     uint32_t lane_words = 0;
     uint32_t words = RESIL_CALL_WORDS_;
+    uint32_t first = 0; /* behind the lanes of a chain that forks */
     uint32_t level;
+
+    if (chain->hedge_ != RESIL__NO_LEVEL) {
+        first = (RESIL_LANES_MAX - 1) * sizeof(struct resil_lane_) / sizeof(uint64_t);
+        words -= first;
+    }
 
     for (level = 0; level < chain->count_; level++) {
         uint32_t frame_words = chain->policies_[level].ops->frame_words;
 
-        chain->frame_[level] = trunk_words + lane_words;
+        chain->frame_[level] = first + trunk_words + lane_words;
         if (chain->hedge_ != RESIL__NO_LEVEL && level >= chain->hedge_)
             lane_words += frame_words;
         else
             trunk_words += frame_words;
     }
     chain->lane_words_ = lane_words;
-    chain->arena_ = 0;
-    if (chain->hedge_ != RESIL__NO_LEVEL) {
-        chain->arena_ = (RESIL_LANES_MAX - 1) * sizeof(struct resil_lane_) / sizeof(uint64_t);
-        words -= chain->arena_;
-    }
     if (trunk_words + RESIL_LANES_MAX * lane_words <= words)
         return RESIL_OK;
     if (why != NULL && why_size > 0)

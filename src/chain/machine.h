@@ -76,7 +76,7 @@ static inline struct resil_lane_ *resil__lane(struct resil_call *call, uint32_t 
 /** The base to which the frame offsets of a lane's hops are added. */
 static inline uint64_t *resil__frames(struct resil_call *call, uint32_t index)
 {
-    return call->u_.words_ + call->chain_->arena_ + (size_t)index * call->chain_->lane_words_;
+    return call->u_.words_ + (size_t)index * call->chain_->lane_words_;
 }
 
 static inline uint64_t *resil__frame(struct resil_call *call, uint32_t index, uint32_t level)
@@ -86,19 +86,23 @@ static inline uint64_t *resil__frame(struct resil_call *call, uint32_t index, ui
 
 /** Asks one policy; true to go on to the next hop. */
 RESIL__INLINE bool resil__hop(const struct resil_hop_ *hop, uint64_t *frames,
-                              struct resil_walk *walk, int *verdict)
+                              struct resil_walk *walk, const struct resil_hop_ **at, int *verdict)
 {
-    *verdict = RESIL__END;
-    if (hop->fn == NULL)
+    if (hop->fn == NULL) {
+        *verdict = RESIL__END;
         return false;
+    }
     *verdict = hop->fn(hop->self, frames + hop->frame, walk);
-    return RESIL__LIKELY(*verdict == RESIL_PASS);
+    if (RESIL__LIKELY(*verdict == RESIL_PASS))
+        return true;
+    *at = hop;
+    return false;
 }
 
 /**
  * Asks the policies of an array of hops in turn until one says anything but PASS; *at is then that
- * one. Behind the last one is a hop without a function: RESIL__END. Four call sites, so that each
- * has a branch target of its own.
+ * one. Behind the last one is a hop without a function: RESIL__END, and *at is as it was. Four call
+ * sites, so that each has a branch target of its own.
  */
 RESIL__INLINE int resil__walk(const struct resil_hop_ **at, uint64_t *frames,
                               struct resil_walk *walk)
@@ -106,21 +110,11 @@ RESIL__INLINE int resil__walk(const struct resil_hop_ **at, uint64_t *frames,
     const struct resil_hop_ *hop = *at;
     int verdict;
 
-    for (;;) {
-        if (!resil__hop(hop, frames, walk, &verdict))
-            break;
-        hop++;
-        if (!resil__hop(hop, frames, walk, &verdict))
-            break;
-        hop++;
-        if (!resil__hop(hop, frames, walk, &verdict))
-            break;
-        hop++;
-        if (!resil__hop(hop, frames, walk, &verdict))
-            break;
-        hop++;
-    }
-    *at = hop;
+    while (resil__hop(&hop[0], frames, walk, at, &verdict) &&
+           resil__hop(&hop[1], frames, walk, at, &verdict) &&
+           resil__hop(&hop[2], frames, walk, at, &verdict) &&
+           resil__hop(&hop[3], frames, walk, at, &verdict))
+        hop += 4;
     return verdict;
 }
 
@@ -140,16 +134,14 @@ RESIL__INLINE void resil__tried_begin(struct resil_call *call)
 RESIL__INLINE void resil__walk_begin(struct resil_walk *walk, const struct resil_request *request,
                                      const struct resil_env *env, uint64_t seed, uint64_t now_ns)
 {
-    walk->attempt.id = 1;
-    walk->attempt.deadline_ns = request->deadline_ns != 0 ? request->deadline_ns : RESIL_NEVER;
-    walk->attempt.now_ns = now_ns;
-    walk->attempt.hint_ns = 0;
-    walk->attempt.endpoint = NULL;
-    walk->attempt.number = 1;
-    walk->attempt.kind = RESIL_ATTEMPT_NORMAL;
-    walk->attempt.call_rc = 0;
-    walk->attempt.reason = RESIL_NONE;
-    walk->attempt.reason_status = 0;
+    walk->attempt = (struct resil_attempt){
+        .id = 1,
+        .deadline_ns = request->deadline_ns != 0 ? request->deadline_ns : RESIL_NEVER,
+        .now_ns = now_ns,
+        .number = 1,
+        .kind = RESIL_ATTEMPT_NORMAL,
+        .reason = RESIL_NONE,
+    };
     walk->result = (struct resil_result){.outcome = RESIL_NONE};
     walk->request = request;
     walk->now_ns = now_ns;

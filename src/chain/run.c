@@ -15,7 +15,7 @@
 /* How the callback's end is told the time: by the begin's, if nobody needs to know. */
 static bool end_needs_clock(const struct resil_walk *walk, enum resil_outcome outcome)
 {
-    return outcome != RESIL_SUCCESS || walk->timed || walk->attempt.deadline_ns != RESIL_NEVER;
+    return (outcome != RESIL_SUCCESS) | walk->timed | (walk->attempt.deadline_ns != RESIL_NEVER);
 }
 
 static struct resil_result result_of(const struct resil_attempt *attempt,
@@ -156,19 +156,17 @@ int resil_chain_run(const struct resil_chain *chain, const struct resil_env *env
     const struct resil_hop_ *hop;
     enum resil_outcome outcome;
     uint64_t begin_ns;
-    uint64_t *frames;
+    uint64_t *frames = call.u_.words_;
     int verdict;
 
-    if (chain == NULL || env == NULL || fn == NULL || chain->count_ == 0)
+    if (RESIL__UNLIKELY((chain == NULL) | (env == NULL) | (fn == NULL)))
         return RESIL_EINVAL;
-    if (env->size != sizeof *env)
-        return RESIL_EABI;
-    if (request == NULL)
-        request = &resil__request_default;
+    if (RESIL__UNLIKELY((chain->count_ == 0) | (env->size != sizeof *env)))
+        return chain->count_ == 0 ? RESIL_EINVAL : RESIL_EABI;
+    request = request != NULL ? request : &resil__request_default;
     begin_ns = request->now_ns != 0 ? request->now_ns : env->now(env->arg);
     resil__walk_begin(walk, request, env, 0, begin_ns);
     resil__tried_begin(&call);
-    frames = call.u_.words_ + chain->arena_;
 
     hop = chain->admit_;
     verdict = resil__walk(&hop, frames, walk);
@@ -176,10 +174,11 @@ int resil_chain_run(const struct resil_chain *chain, const struct resil_env *env
         return leave_in(&call, chain, hop, verdict, fn, arg, report);
 
     outcome = fn(arg, &walk->attempt);
-    if (end_needs_clock(walk, outcome))
-        walk->now_ns = resil__max(env->now(env->arg), begin_ns);
-    if (RESIL__UNLIKELY(outcome != RESIL_SUCCESS || walk->attempt.deadline_ns <= walk->now_ns))
-        return leave_called(&call, chain, begin_ns, outcome, fn, arg, report);
+    if (RESIL__UNLIKELY(end_needs_clock(walk, outcome))) {
+        walk->now_ns = resil__max(walk->env_->now(walk->env_->arg), begin_ns);
+        if (outcome != RESIL_SUCCESS || walk->attempt.deadline_ns <= walk->now_ns)
+            return leave_called(&call, chain, begin_ns, outcome, fn, arg, report);
+    }
 
     walk->result = result_of(&walk->attempt, outcome);
     hop = chain->settle_[0];

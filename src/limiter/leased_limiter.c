@@ -81,7 +81,7 @@ static int acquire_whole(struct resil_leased_limiter *leased, const struct resil
 
     if (rc != RESIL_ELIMITED)
         return rc;
-    for (uint32_t i = 0; i < leased->stripes_; i++)
+    for (uint32_t i = 0; i <= leased->stripe_mask_; i++)
         if (take_from(&leased->stripe_[i].word_, ask->cost, ask->cost) != 0) {
             receipt->word_ = 0;
             return RESIL_OK;
@@ -96,8 +96,8 @@ static uint64_t take_back(struct resil_leased_limiter *leased, uint32_t own, uin
 {
     uint64_t hand = 0;
 
-    for (uint32_t i = 1; i < leased->stripes_ && hand < missing; i++) {
-        uint64_t *stripe = &leased->stripe_[(own + i) & (leased->stripes_ - 1)].word_;
+    for (uint32_t i = 1; i <= leased->stripe_mask_ && hand < missing; i++) {
+        uint64_t *stripe = &leased->stripe_[(own + i) & leased->stripe_mask_].word_;
         uint64_t word = resil__load_relaxed(stripe);
         uint64_t lack = missing - hand;
 
@@ -146,9 +146,9 @@ static int look_around(const struct resil_leased_limiter *leased,
                              .cost = ask->cost - have, .now_ns = ask->now_ns, .kept = shape->kept},
                          retry_at_ns);
 
-    for (uint32_t i = 1; i < leased->stripes_ && rc == RESIL_ELIMITED; i++)
+    for (uint32_t i = 1; i <= leased->stripe_mask_ && rc == RESIL_ELIMITED; i++)
         if (tokens_of(resil__load_relaxed(
-                &leased->stripe_[(ask->own + i) & (leased->stripes_ - 1)].word_)) != 0)
+                &leased->stripe_[(ask->own + i) & leased->stripe_mask_].word_)) != 0)
             rc = RESIL_OK;
     return rc;
 }
@@ -163,7 +163,7 @@ static int acquire(struct resil_leased_limiter *leased, const struct resil__leas
     uint64_t hand;
 
     for (;;) {
-        struct shape shape = shape_of(leased);
+        struct shape shape;
         int rc;
 
         if (tokens_of(word) >= ask->cost) {
@@ -172,6 +172,7 @@ static int acquire(struct resil_leased_limiter *leased, const struct resil__leas
             resil__contend(&contend);
             continue;
         }
+        shape = shape_of(leased);
         if ((word & RESIL__LEASE_FILLING) != 0 || ask->cost > shape.batch)
             return acquire_whole(leased, ask, &shape, receipt);
         rc = look_around(leased, ask, tokens_of(word), &shape, &receipt->at_ns);
@@ -195,7 +196,7 @@ int resil__leased_limiter_acquire_slow(struct resil_leased_limiter *leased, uint
     struct resil__lease_ask ask = {
         .cost = cost,
         .now_ns = now_ns,
-        .own = resil__cpu() & (leased->stripes_ - 1),
+        .own = resil__cpu() & leased->stripe_mask_,
     };
     int rc = acquire(leased, &ask, &receipt);
 
@@ -217,7 +218,7 @@ int resil_leased_limiter_acquire(struct resil_leased_limiter *leased, uint64_t c
 
 void resil__leased_limiter_put_back(struct resil_leased_limiter *leased, uint64_t cost)
 {
-    uint64_t *own = &leased->stripe_[resil__cpu() & (leased->stripes_ - 1)].word_;
+    uint64_t *own = &leased->stripe_[resil__cpu() & leased->stripe_mask_].word_;
     uint64_t batch = shape_of(leased).batch;
     uint64_t word = resil__load_acquire(own);
 
@@ -230,7 +231,7 @@ void resil_leased_limiter_drain(struct resil_leased_limiter *leased, uint64_t fo
                                 uint64_t now_ns)
 {
     resil_limiter_drain(leased->limiter_, for_ns, now_ns);
-    for (uint32_t i = 0; i < leased->stripes_; i++) {
+    for (uint32_t i = 0; i <= leased->stripe_mask_; i++) {
         struct resil__contend contend = RESIL__CONTEND;
         uint64_t *stripe = &leased->stripe_[i].word_;
         uint64_t word = resil__load_acquire(stripe);
@@ -250,7 +251,7 @@ int resil_leased_limiter_snapshot(const struct resil_leased_limiter *leased, uin
     if (leased == NULL || snapshot == NULL || leased->limiter_ == NULL)
         return RESIL_EINVAL;
     shape = shape_of(leased);
-    for (uint32_t i = 0; i < leased->stripes_; i++)
+    for (uint32_t i = 0; i <= leased->stripe_mask_; i++)
         lying += tokens_of(resil__load_acquire(&leased->stripe_[i].word_));
     resil_limiter_snapshot(leased->limiter_, now_ns, &limiter);
     *snapshot = (struct resil_leased_limiter_snapshot){

@@ -51,7 +51,7 @@ int resil_leased_limiter_init_sized(struct resil_leased_limiter *leased, size_t 
     stripe_bits = resil__bits_for(resil__default(config->stripes, STRIPES_MAX));
     leased->limiter_ = limiter;
     leased->batch_max_ = resil__default(config->batch, BATCH_DEFAULT);
-    leased->stripes_ = UINT32_C(1) << stripe_bits;
+    leased->stripe_mask_ = (UINT32_C(1) << stripe_bits) - 1;
     leased->share_bits_ = 2 + stripe_bits + resil__bits_for(resil__default(config->processes, 1));
     return RESIL_OK;
 }

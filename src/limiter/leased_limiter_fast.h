@@ -35,13 +35,19 @@ int resil__leased_limiter_acquire_slow(struct resil_leased_limiter *leased, uint
 /** Puts unused tokens into the caller's stripe if there is room. */
 void resil__leased_limiter_put_back(struct resil_leased_limiter *leased, uint64_t cost);
 
-/** Takes from the own stripe. A full generation and a mark stay as they are: no borrow reaches
-    them. */
+/** Takes from the own stripe, if it is known without asking: else slow asks. A full generation and a
+    mark stay as they are: no borrow reaches them. Calls nothing, so that its callers need no
+    stack. */
 RESIL__INLINE bool resil__leased_limiter_try(struct resil_leased_limiter *leased, uint64_t cost)
 {
-    uint64_t *own = &leased->stripe_[resil__cpu() & (leased->stripes_ - 1)].word_;
-    uint64_t word = resil__load_relaxed(own);
+    uint64_t *own;
+    uint64_t word;
+    uint32_t cpu;
 
+    if (RESIL__UNLIKELY(!resil__cpu_kept(&cpu)))
+        return false;
+    own = &leased->stripe_[cpu & leased->stripe_mask_].word_;
+    word = resil__load_relaxed(own);
     return RESIL__LIKELY((word & RESIL__LEASE_TOKENS) >= cost) &&
            RESIL__LIKELY(resil__cas(own, &word, word - cost));
 }

@@ -10,6 +10,17 @@
 #include <sched.h>
 #endif
 
+#if RESIL__CPU_RSEQ
+ptrdiff_t resil__cpu_at;
+
+/* A caller that comes before this was run asks: the number is a hint, and so is where it is. */
+__attribute__((constructor)) static void look_where(void)
+{
+    if (__rseq_size != 0)
+        resil__cpu_at = __rseq_offset + (ptrdiff_t)offsetof(struct rseq, cpu_id);
+}
+#endif
+
 /* Spread over the stripes as well as addresses let it: thread areas are pages apart. */
 static uint32_t of_thread(void)
 {

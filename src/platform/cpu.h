@@ -12,6 +12,7 @@
  * resil__cpu_ask.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,36 +30,42 @@
     own. */
 uint32_t resil__cpu_ask(void);
 
-/** What is in cpu_id of the rseq area; negative when nobody keeps it. */
-static inline int32_t resil__cpu_kept(void)
-{
-    int32_t cpu = -1;
-
 #if RESIL__CPU_RSEQ
-    if (RESIL__LIKELY(__rseq_size != 0)) {
-#if defined(__x86_64__)
-        __asm__ volatile("movl %%fs:%c2(%1), %0"
-                         : "=r"(cpu)
-                         : "r"(__rseq_offset), "i"(offsetof(struct rseq, cpu_id)));
-#else
-        const char *self;
+/** From the thread pointer to where the kernel keeps the number; 0 = nowhere. The C library's words
+    for it lie two loads away, this one none: written once, when the library is loaded. */
+extern ptrdiff_t resil__cpu_at __attribute__((visibility("hidden")));
+#endif
 
-        __asm__ volatile("mrs %0, tpidr_el0" : "=r"(self));
-        cpu = *(const volatile int32_t *)(const void *)(self + __rseq_offset +
-                                                        offsetof(struct rseq, cpu_id));
+/** The number that the kernel keeps. False: nobody does; then resil__cpu_ask, or a slower way that
+    does. A thread whose area is missing has a number that fits no processor, and shares a stripe
+    with others of its kind. */
+static inline bool resil__cpu_kept(uint32_t *cpu)
+{
+#if RESIL__CPU_RSEQ
+    ptrdiff_t at = resil__cpu_at;
+
+    if (RESIL__UNLIKELY(at == 0))
+        return false;
+#if defined(__x86_64__)
+    __asm__ volatile("movl %%fs:(%1), %0" : "=r"(*cpu) : "r"(at));
+#else
+    const char *self;
+
+    __asm__ volatile("mrs %0, tpidr_el0" : "=r"(self));
+    *cpu = *(const volatile uint32_t *)(const void *)(self + at);
 #endif
-    }
+    return true;
+#else
+    (void)cpu;
+    return false;
 #endif
-    return cpu;
 }
 
 static inline uint32_t resil__cpu(void)
 {
-    int32_t cpu = resil__cpu_kept();
+    uint32_t cpu;
 
-    if (RESIL__LIKELY(cpu >= 0))
-        return (uint32_t)cpu;
-    return resil__cpu_ask();
+    return resil__cpu_kept(&cpu) ? cpu : resil__cpu_ask();
 }
 
 #endif

@@ -6,9 +6,12 @@
  */
 #include "breaker/breaker_fast.h"
 
-static bool is_timed(const struct resil_breaker *breaker, uint64_t word)
+/* Once for each rule set: a branch is predicted, an index is not. */
+static inline bool is_timed(const struct resil_breaker *breaker, uint64_t word)
 {
-    return resil__load_relaxed(&resil__breaker_rules(breaker, word)->slow_ns_) != RESIL_NEVER;
+    return RESIL__LIKELY(resil__word_rules(word) == 0)
+               ? resil__load_relaxed(&breaker->rules_[0].slow_ns_) != RESIL_NEVER
+               : resil__load_relaxed(&breaker->rules_[1].slow_ns_) != RESIL_NEVER;
 }
 
 /* The state isn't closed: a refusal, a probe, a ramp. */
@@ -27,13 +30,13 @@ __attribute__((noinline)) static int admit_cold(struct resil_breaker *breaker, u
     return rc;
 }
 
-static inline int admit(struct resil_breaker *breaker, uint64_t *frame, struct resil_walk *walk)
+RESIL__INLINE int admit(struct resil_breaker *breaker, uint64_t *frame, struct resil_walk *walk)
 {
     uint64_t word = resil__load_acquire(&breaker->word_);
 
     if (!resil__breaker_grants(word, walk->now_ns, &frame[0], &frame[1]))
         return admit_cold(breaker, word, frame, walk);
-    if (is_timed(breaker, word))
+    if (RESIL__UNLIKELY(is_timed(breaker, word)))
         walk->timed = true;
     return RESIL_PASS;
 }
@@ -80,18 +83,41 @@ __attribute__((noinline)) static int breaker_settle_rest(struct resil_breaker *b
     return RESIL_PASS;
 }
 
+RESIL__NOINLINE static int breaker_settle_cold(struct resil_breaker *breaker, const uint64_t *frame,
+                                               const struct resil_walk *walk,
+                                               struct resil__slices_put put)
+{
+    (void)settle_cold(breaker, frame, walk, put);
+    return RESIL_PASS;
+}
+
+RESIL__INLINE int breaker_settle_in(struct resil_breaker *breaker, uint32_t cpu,
+                                    const uint64_t *frame, const struct resil_walk *walk)
+{
+    struct resil__slices_put put;
+
+    if (resil__breaker_record_quick(breaker, cpu & breaker->stripes_, &frame[0], &frame[1],
+                                    walk->now_ns, &walk->result, &put))
+        return RESIL_PASS;
+    return breaker_settle_cold(breaker, frame, walk, put);
+}
+
+RESIL__NOINLINE static int breaker_settle_asked(struct resil_breaker *breaker,
+                                                const uint64_t *frame,
+                                                const struct resil_walk *walk)
+{
+    return breaker_settle_in(breaker, resil__cpu_ask(), frame, walk);
+}
+
 RESIL__NOINLINE static int breaker_settle_striped(struct resil_breaker *breaker,
                                                   const uint64_t *frame,
                                                   const struct resil_walk *walk)
 {
-    uint64_t stripe = resil__cpu() & breaker->stripes_;
-    struct resil__slices_put put;
+    uint32_t cpu;
 
-    if (resil__breaker_record_quick(breaker, stripe, &frame[0], &frame[1], walk->now_ns,
-                                    &walk->result, &put))
-        return RESIL_PASS;
-    (void)settle_cold(breaker, frame, walk, put);
-    return RESIL_PASS;
+    if (RESIL__UNLIKELY(!resil__cpu_kept(&cpu)))
+        return breaker_settle_asked(breaker, frame, walk);
+    return breaker_settle_in(breaker, cpu, frame, walk);
 }
 
 static int breaker_settle(void *self, uint64_t *frame, struct resil_walk *walk)

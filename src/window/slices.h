@@ -35,7 +35,8 @@
 #define RESIL__SLICE_CALLS_MASK ((UINT64_C(1) << 24) - 1)
 #define RESIL__SLICE_FAIL_MASK  ((UINT64_C(1) << 20) - 1)
 
-/** From here on a cell is halved: far enough below the top for any number of threads. */
+/** From here on a cell is halved: far enough below the top for any number of threads. That of the
+    calls is the top bit of their count. */
 #define RESIL__SLICE_CALLS_FULL (UINT64_C(1) << 23)
 #define RESIL__SLICE_FAIL_FULL  (UINT64_C(1) << 19)
 
@@ -57,10 +58,11 @@ static inline bool resil__slices_of_epoch(uint64_t head, uint32_t epoch)
     return ((head ^ ((uint64_t)epoch << 8 | RESIL__SLICE_SET)) & UINT64_C(0xff80)) == 0;
 }
 
-/** True if a cell carries the tag of the slice that a head names. */
-static inline bool resil__slices_tagged(uint64_t cell, uint64_t head)
+/** True if a cell carries the tag of the slice that a head names, and isn't full: one test. */
+static inline bool resil__slices_has_room(uint64_t cell, uint64_t head)
 {
-    return (((cell >> (RESIL__SLICE_TAG_SHIFT - 8)) ^ head) & UINT64_C(0xfffff00)) == 0;
+    return ((cell ^ head << (RESIL__SLICE_TAG_SHIFT - 8)) &
+            (~UINT64_C(0) << RESIL__SLICE_TAG_SHIFT | RESIL__SLICE_CALLS_FULL)) == 0;
 }
 
 /** Where a quick success was added, and what stood there before. No cell: it was not added. */
@@ -81,18 +83,18 @@ static inline bool resil__slices_success(uint64_t *head_word, uint64_t *cells, u
 {
     uint64_t head = resil__load_acquire(head_word); /* pairs with the release in roll */
     uint64_t *cell = &cells[2 * (head & RESIL__SLICE_INDEX)];
-    uint64_t old, calls;
+    uint64_t old;
 
     put->cell = NULL;
-    if (RESIL__UNLIKELY(now_ns - (head >> 16) * width_ns >= width_ns ||
-                        !resil__slices_of_epoch(head, epoch)))
+    /* A width of 0 has no newest slice. */
+    if (RESIL__UNLIKELY(now_ns - (head >> 16) * width_ns >= width_ns) ||
+        RESIL__UNLIKELY(!resil__slices_of_epoch(head, epoch)))
         return false;
     old = resil__add_seq(cell, 1); /* who goes on to judge sums other stripes: see slices_sum */
     put->cell = cell;
     put->old = old;
-    calls = old & RESIL__SLICE_CALLS_MASK;
-    return RESIL__LIKELY(resil__slices_tagged(old, head) && calls < RESIL__SLICE_CALLS_FULL &&
-                         calls >= resil__load_relaxed(enough));
+    return RESIL__LIKELY(resil__slices_has_room(old, head)) &&
+           RESIL__LIKELY((old & RESIL__SLICE_CALLS_MASK) >= resil__load_relaxed(enough));
 }
 
 /** Finishes what resil__slices_success began at now_ns: undoes an add that met another tag, halves

@@ -20,6 +20,12 @@ static inline uint32_t resil__cpu(void)
     return interleave.running ? stripes[interleave.current] : 0;
 }
 
+static inline bool resil__cpu_kept(uint32_t *cpu)
+{
+    *cpu = resil__cpu();
+    return true;
+}
+
 #include "../../src/bulkhead/bulkhead.c"
 #include "../../src/bulkhead/leased_bulkhead.c"
 #include "../../src/limiter/gcra.c"
@@ -43,7 +49,7 @@ static bool drained;
 static void set_up_tokens(uint64_t above, uint64_t in_second)
 {
     struct resil_leased_limiter blank = {
-        .limiter_ = &limiter, .batch_max_ = 2, .stripes_ = 2, .share_bits_ = 3};
+        .limiter_ = &limiter, .batch_max_ = 2, .stripe_mask_ = 1, .share_bits_ = 3};
 
     (void)resil_limiter_init(&limiter, &(struct resil_limiter_config){.tokens = 1, .burst = 16});
     leased = blank;
@@ -247,7 +253,7 @@ static bool lowered;
 static void set_up_permits(uint64_t stay, uint64_t in_second)
 {
     struct resil_leased_bulkhead blank = {
-        .bulkhead_ = &bulkhead, .batch_max_ = 2, .stripes_ = 2, .share_bits_ = 3};
+        .bulkhead_ = &bulkhead, .batch_max_ = 2, .stripe_mask_ = 1, .share_bits_ = 3};
 
     (void)resil_bulkhead_init(&bulkhead, &(struct resil_bulkhead_config){.limit = 16});
     permits = blank;

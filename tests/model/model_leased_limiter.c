@@ -119,7 +119,7 @@ static void account(struct bench *bench, int64_t used)
     MODEL_CHECK(bench, taken >= 0 || used < 0);
     MODEL_CHECK(bench, taken <= 0 || bench->level_ns >= bench->kept * bench->interval_ns);
     MODEL_CHECK(bench, leases <= bench->kept);
-    for (uint32_t i = 0; i < bench->leased.stripes_; i++)
+    for (uint32_t i = 0; i <= bench->leased.stripe_mask_; i++)
         MODEL_CHECK(bench,
                     bench->leased.stripe_[i].word_ % RESIL__LEASE_NEXT <= (uint64_t)bench->batch);
 }

@@ -12,6 +12,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <stdbool.h>
 #include <stdint.h>
 
 #define RESIL_PLATFORM_CPU_H
@@ -19,9 +20,10 @@
 extern __thread int32_t test_cpu;
 extern __thread uint32_t test_cpu_asked;
 
-static inline int32_t resil__cpu_kept(void)
+static inline bool resil__cpu_kept(uint32_t *cpu)
 {
-    return test_cpu;
+    *cpu = (uint32_t)test_cpu;
+    return test_cpu >= 0;
 }
 
 static inline uint32_t resil__cpu_ask(void)

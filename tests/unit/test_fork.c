@@ -318,7 +318,7 @@ static void lanes_have_frames_of_their_own(void **state)
     begin(f, 3, NULL);
     (void)step_at(f, 1000);
     (void)step_at(f, 1100);
-    first = f->call.u_.words_ + f->chain.arena_ + f->chain.frame_[2];
+    first = f->call.u_.words_ + f->chain.frame_[2];
     second = first + f->chain.lane_words_;
     assert_int_equal(*first, 6000);
     assert_int_equal(*second, 6100);
