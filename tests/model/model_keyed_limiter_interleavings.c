@@ -283,7 +283,7 @@ static void a_pending_place_is_taken_after_a_second_look(void **state)
     struct scenario is = {__func__,
                           3,
                           (body *const[]){take_seven_uncounted, take_seven_later, take_seven_later},
-                          2,
+                          3,
                           set_up_pending,
                           verify_pending};
 

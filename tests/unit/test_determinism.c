@@ -11,7 +11,7 @@
 #include "trace_world.h"
 
 #define SEED  UINT64_C(20240917)
-#define TRACE UINT64_C(0xb3164f9c4e4e5fb5)
+#define TRACE UINT64_C(0x32ff4fbbe3375dae)
 
 #define CALLS  2000
 #define ROUNDS 8 /* seeds from the first on */
