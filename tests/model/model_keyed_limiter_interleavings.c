@@ -292,12 +292,40 @@ static void a_pending_place_is_taken_after_a_second_look(void **state)
     interleave_finds(&is, (struct fault){"charge", &table.bucket[0].word_[1], FAULT_BLIND});
 }
 
+/* Looks on while places are given to others: seven, who owes nothing, has its whole burst. */
+static void look_on(int self)
+{
+    const uint64_t seven = 7;
+    struct resil_keyed_limiter_entry top[2];
+    size_t n = resil_keyed_limiter_top(LIMITER, NOW, top, 2);
+
+    (void)self;
+    interleave_check(n == 2 && top[0].used == 2 && top[1].used == 2);
+    interleave_check(resil_keyed_limiter_peek(LIMITER, &seven, sizeof seven, NOW) == 2);
+}
+
+static void verify_newcomers(void)
+{
+    interleave_check(others >= 1 && others <= 2 && LIMITER->counts_.evicted_ == 1);
+}
+
+static void who_looks_waits_for_nobody(void **state)
+{
+    struct scenario is = {__func__, 3,           (body *const[]){newcomer, newcomer, look_on},
+                          3,        set_up_full, verify_newcomers};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"claim", &table.bucket[0].word_[0], FAULT_BLIND});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_key_has_one_burst),
         cmocka_unit_test(who_is_refused_at_a_keys_first_call_is_told_when),
         cmocka_unit_test(a_debtor_is_never_evicted),
+        cmocka_unit_test(who_looks_waits_for_nobody),
         cmocka_unit_test(strangers_dont_split_a_key),
         cmocka_unit_test(what_was_forgotten_early_is_not_forgiven),
         cmocka_unit_test(a_pending_place_is_taken_after_a_second_look),
