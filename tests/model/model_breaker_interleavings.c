@@ -635,6 +635,47 @@ static void a_result_never_counts_in_the_next_state(void **state)
     interleave_finds(&in_a_row, (struct fault){"streak", &breaker.word_, FAULT_STALE});
 }
 
+/* A probe that is given up, and two who want its place. */
+static void cancel_probe(int self)
+{
+    out--;
+    interleave_check(resil_breaker_cancel(&breaker, &permits[self], NOW + OPEN) == RESIL_OK);
+}
+
+static void take_place(int self)
+{
+    if (acquire_as(self, NOW + OPEN) == RESIL_OK)
+        interleave_check(++out <= 1);
+}
+
+static void set_up_one_out(void)
+{
+    set_up_expiring();
+    out = 1;
+}
+
+static void verify_one_place(void)
+{
+    struct resil_breaker_snapshot now = look_at(NOW + OPEN);
+
+    interleave_check(now.state == RESIL_BREAKER_HALF_OPEN && now.probes_in_flight == out);
+    interleave_check(passed == out && passed + refused == 2 && events == 0);
+}
+
+static void a_cancelled_probe_gives_its_place_to_one(void **state)
+{
+    struct scenario is = {__func__,
+                          3,
+                          (body *const[]){cancel_probe, take_place, take_place},
+                          3,
+                          set_up_one_out,
+                          verify_one_place};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"take_lease", &breaker.leases_[0], FAULT_BLIND});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -643,6 +684,7 @@ int main(void)
         cmocka_unit_test(never_more_probes_than_slots),
         cmocka_unit_test(grants_and_reopening_keep_to_the_slots),
         cmocka_unit_test(take_over_or_report_never_both),
+        cmocka_unit_test(a_cancelled_probe_gives_its_place_to_one),
         cmocka_unit_test(wrap_of_the_revision_grants_no_second_place),
         cmocka_unit_test(no_transition_ends_a_forced_state),
         cmocka_unit_test(results_are_judged_by_the_rules_in_force),

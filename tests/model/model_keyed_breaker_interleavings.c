@@ -13,6 +13,7 @@
 #include "../../src/keyed/table.c"
 #include "../../src/breaker/keyed_breaker.c"
 #include "../../src/breaker/keyed_breaker_config.c"
+#include "../../src/breaker/keyed_breaker_look.c"
 
 #define NOW RESIL_SEC(1000)
 
@@ -186,11 +187,53 @@ static void a_failure_is_kept_or_counted_as_untracked(void **state)
     interleave_finds(&is, (struct fault){"claim", &table.bucket[0].word_[0], FAULT_BLIND});
 }
 
+/* Looks on while seven fails: its failures grow, and the third opens it. */
+static void look_on(int self)
+{
+    const uint64_t key = 7;
+    struct resil_keyed_breaker_entry first, second, top[2];
+    size_t n;
+
+    (void)self;
+    resil_keyed_breaker_look(BREAKER, &key, sizeof key, NOW, &first);
+    resil_keyed_breaker_look(BREAKER, &key, sizeof key, NOW, &second);
+    interleave_check(first.state == RESIL_BREAKER_CLOSED || second.state == RESIL_BREAKER_OPEN);
+    interleave_check(second.state == RESIL_BREAKER_OPEN || first.failures <= second.failures);
+    interleave_check(first.failures >= 1 || first.state == RESIL_BREAKER_OPEN);
+    n = resil_keyed_breaker_top(BREAKER, NOW, top, 2);
+    interleave_check(n == 1 && top[0].print[0] == first.print[0]);
+    interleave_check(top[0].state == RESIL_BREAKER_OPEN || top[0].failures >= second.failures);
+}
+
+static void set_up_failed(void)
+{
+    set_up();
+    fail_key(7);
+    told = 0;
+}
+
+static void verify_opened(void)
+{
+    interleave_check(told == 2 && seven().code == RESIL__KB_OPEN && BREAKER->opened_ == 1);
+}
+
+static void who_looks_waits_for_nobody(void **state)
+{
+    struct scenario is = {
+        __func__,     3, (body *const[]){fail_seven, fail_seven, look_on}, 3, set_up_failed,
+        verify_opened};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"change", &table.bucket[0].word_[0], FAULT_BLIND});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_failure_of_a_new_key_is_lost),
         cmocka_unit_test(one_probe_at_a_time),
+        cmocka_unit_test(who_looks_waits_for_nobody),
         cmocka_unit_test(a_failure_is_kept_or_counted_as_untracked),
     };
 

@@ -547,6 +547,118 @@ static void log_with_room_never_looks_full(void **state)
     interleave_finds(&is, (struct fault){"is_overtaken", &book.log.head_, FAULT_STALE});
 }
 
+/* Looks: at one moment there is never more to take than before, and nothing once it was drained. */
+static void peek_at_limiter(int self)
+{
+    bool late = drained;
+    int first = resil_limiter_peek(&limiter, 1, NOW, NULL);
+    uint64_t at_ns = 0;
+    int second = resil_limiter_peek(&limiter, 1, NOW, &at_ns);
+
+    (void)self;
+    interleave_check(first == RESIL_OK || second == RESIL_ELIMITED);
+    interleave_check(!late || (second == RESIL_ELIMITED && at_ns >= NOW + RESIL_SEC(5)));
+}
+
+static void limiter_tells_of_no_more_than_there_is(void **state)
+{
+    struct scenario is = {__func__, 3,          (body *const[]){take, drain, peek_at_limiter},
+                          3,        set_up_two, verify_drained};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is,
+                     (struct fault){"resil__gcra_try_slot", &limiter.gcra_.word_, FAULT_BLIND});
+}
+
+static void drain_window(int self)
+{
+    (void)self;
+    resil_window_drain(&window, RESIL_SEC(5), EDGE);
+    drained = true;
+}
+
+static void peek_at_window(int self)
+{
+    bool late = drained;
+    int first = resil_window_peek(&window, 1, EDGE, NULL);
+    uint64_t at_ns = 0;
+    int second = resil_window_peek(&window, 1, EDGE, &at_ns);
+
+    (void)self;
+    interleave_check(first == RESIL_OK || second == RESIL_ELIMITED);
+    interleave_check(!late || (second == RESIL_ELIMITED && at_ns >= EDGE + RESIL_SEC(5)));
+}
+
+static void verify_window_drained(void)
+{
+    struct resil_window_snapshot snapshot;
+
+    resil_window_snapshot(&window, EDGE, &snapshot);
+    interleave_check(snapshot.available == 0 && snapshot.drained_until_ns >= EDGE + RESIL_SEC(5));
+}
+
+static void window_tells_of_no_more_than_there_is(void **state)
+{
+    struct scenario is = {__func__,
+                          3,
+                          (body *const[]){enter_after, drain_window, peek_at_window},
+                          3,
+                          set_up_window,
+                          verify_window_drained};
+
+    (void)state;
+    window_limit = 3;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__drained_extend", &window.until_ns_, FAULT_LOST});
+}
+
+static void drain_log(int self)
+{
+    (void)self;
+    resil_log_drain(&book.log, RESIL_SEC(5), EDGE);
+    drained = true;
+}
+
+static void peek_at_log(int self)
+{
+    bool late = drained;
+    int first = resil_log_peek(&book.log, EDGE, NULL);
+    uint64_t at_ns = 0;
+    int second = resil_log_peek(&book.log, EDGE, &at_ns);
+
+    (void)self;
+    interleave_check(first == RESIL_OK || second == RESIL_ELIMITED);
+    interleave_check(!late || (second == RESIL_ELIMITED && at_ns >= EDGE + RESIL_SEC(5)));
+}
+
+static void note_unless_drained(int self)
+{
+    bool late = drained;
+
+    interleave_check(resil_log_acquire(&book.log, EDGE + (uint64_t)self, NULL) != RESIL_OK ||
+                     !late);
+}
+
+static void verify_log_drained(void)
+{
+    struct resil_log_snapshot snapshot;
+
+    resil_log_snapshot(&book.log, EDGE, &snapshot);
+    interleave_check(snapshot.available == 0 && snapshot.next_at_ns >= EDGE + RESIL_SEC(5));
+}
+
+static void log_tells_of_no_more_than_there_is(void **state)
+{
+    struct scenario is = {
+        __func__, 3,          (body *const[]){note_unless_drained, drain_log, peek_at_log},
+        3,        set_up_log, verify_log_drained};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__drained_extend", &book.log.until_ns_, FAULT_LOST});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -563,6 +675,9 @@ int main(void)
         cmocka_unit_test(log_cancel_strikes_out_its_own_alone),
         cmocka_unit_test(log_refusal_names_the_oldest_call),
         cmocka_unit_test(log_with_room_never_looks_full),
+        cmocka_unit_test(limiter_tells_of_no_more_than_there_is),
+        cmocka_unit_test(window_tells_of_no_more_than_there_is),
+        cmocka_unit_test(log_tells_of_no_more_than_there_is),
     };
 
     return cmocka_run_group_tests_name("limiter interleavings", tests, NULL, NULL);

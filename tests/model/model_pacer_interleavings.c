@@ -112,11 +112,61 @@ static void nothing_starts_inside_of_a_drain(void **state)
     interleave_finds(&is, (struct fault){"resil__gcra_take", &pacer.gcra_.word_, FAULT_BLIND});
 }
 
+/* A slower pace meets callers that want no wait: never two of them in one interval, by whichever
+   pace. */
+static unsigned started, refused;
+
+static void set_up_counted(void)
+{
+    set_up();
+    started = refused = 0;
+}
+
+static void start_now(int self)
+{
+    uint64_t at_ns = 0;
+
+    (void)self;
+    if (resil_pacer_acquire(&pacer, 1, NOW, &at_ns) == RESIL_OK) {
+        started++;
+        return;
+    }
+    refused++;
+    interleave_check(at_ns == NOW + INTERVAL || at_ns == NOW + 2 * INTERVAL);
+    interleave_check(resil_pacer_peek(&pacer, 1, NOW, NULL) == RESIL_ELIMITED);
+}
+
+static void slow_down(int self)
+{
+    (void)self;
+    interleave_check(resil_pacer_reconfigure(
+                         &pacer,
+                         &(struct resil_pacer_config){.tokens = 1, .period_ns = 2 * INTERVAL},
+                         NOW) == RESIL_OK);
+}
+
+static void verify_one_started(void)
+{
+    interleave_check(started == 1 && refused == 1);
+}
+
+static void a_change_of_pace_starts_nobody_early(void **state)
+{
+    struct scenario is = {
+        __func__,          3, (body *const[]){start_now, start_now, slow_down}, 3, set_up_counted,
+        verify_one_started};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"load_word", &pacer.gcra_.word_, FAULT_BLIND});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_two_have_the_same_place),
         cmocka_unit_test(nothing_starts_inside_of_a_drain),
+        cmocka_unit_test(a_change_of_pace_starts_nobody_early),
     };
 
     return cmocka_run_group_tests_name("pacer interleavings", tests, NULL, NULL);

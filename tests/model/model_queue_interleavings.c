@@ -424,6 +424,46 @@ static void checks_find_what_is_broken(void **state)
     interleave_finds(&shared, (struct fault){"link_newest", &queue.waiting_, FAULT_WEAK});
 }
 
+/* Calls are forgotten, and the limit that comes at that moment isn't. */
+static void forget_calls(int self)
+{
+    (void)self;
+    resil_bulkhead_reset(&bulkhead);
+}
+
+static void set_limit_of_three(int self)
+{
+    (void)self;
+    interleave_check(resil_bulkhead_reconfigure(
+                         &bulkhead, &(struct resil_bulkhead_config){.limit = 3}) == RESIL_OK);
+}
+
+static void come_once(int self)
+{
+    (void)self;
+    inside += resil_bulkhead_acquire(&bulkhead) == RESIL_OK;
+}
+
+static void verify_forgotten(void)
+{
+    int in_flight = resil__bulkhead_in_flight(bulkhead.word_);
+
+    interleave_check(resil__bulkhead_limit(bulkhead.word_) == 3);
+    interleave_check(inside == 1 && (in_flight == 0 || in_flight == 1));
+}
+
+static void a_reset_keeps_the_limit(void **state)
+{
+    struct scenario is = {
+        __func__, 3,           (body *const[]){forget_calls, set_limit_of_three, come_once},
+        3,        set_up_wide, verify_forgotten};
+
+    (void)state;
+    queue_config = (struct resil_queue_config){0};
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil_bulkhead_reset", &bulkhead.word_, FAULT_BLIND});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +476,7 @@ int main(void)
         cmocka_unit_test(raised_limit_reaches_the_waiter),
         cmocka_unit_test(one_of_two_racing_reconfigures_is_busy),
         cmocka_unit_test(a_lower_limit_holds_from_then_on),
+        cmocka_unit_test(a_reset_keeps_the_limit),
         cmocka_unit_test(releases_wait_for_nobody),
         cmocka_unit_test(releases_too_many_add_up),
         cmocka_unit_test(checks_find_what_is_broken),
