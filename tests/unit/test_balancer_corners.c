@@ -3,6 +3,7 @@
 /* The balancer where it is long, large, empty, exhausted or asked for nonsense. */
 #include "balancer_fixture.h"
 
+#include "balancer/pool.h"
 #include "base/epoch.h"
 
 #define LISTS 17 /* one more than may wait for readers */
@@ -251,6 +252,45 @@ static void an_empty_list_waits_for_readers(void **state)
     fixture_end(fixture);
 }
 
+/* A streak as long as its field: it doesn't run into the next one. */
+static void a_streak_ends_where_its_field_ends(void **state)
+{
+    struct fixture *fixture = fixture_new();
+    const uint64_t full = RESIL__STREAK_MAX << RESIL__STREAK_PUSHED;
+    struct resil_load *load;
+    struct resil_pick pick;
+
+    (void)state;
+    fixture_start(fixture, 1);
+    pick = fixture_pick(fixture, NULL);
+    load = pick.host_;
+    load->streak_ = full - (UINT64_C(1) << RESIL__STREAK_PUSHED);
+    fixture_report(fixture, &pick, RESIL_OVERLOAD);
+    assert_true(load->streak_ == full);
+    (void)fixture_call(fixture, NULL, RESIL_OVERLOAD);
+    assert_true(load->streak_ == full);
+    fixture_end(fixture);
+}
+
+/* 7 and 617 fall into one slot of the table that sorts by weight. */
+static void weights_that_share_a_slot_keep_their_shares(void **state)
+{
+    static const uint32_t weights[] = {7, 617};
+    struct fixture *fixture = fixture_new();
+    size_t went[2] = {0};
+
+    (void)state;
+    fixture->config.picker = resil_picker_smooth_weighted();
+    for (size_t i = 0; i < 2; i++)
+        fixture->endpoints[i].weight = weights[i];
+    fixture_start(fixture, 2);
+    for (uint32_t i = 0; i < 10 * (weights[0] + weights[1]); i++)
+        went[fixture_call(fixture, NULL, RESIL_SUCCESS)]++;
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(went[i], 10 * weights[i]);
+    fixture_end(fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +304,8 @@ int main(void)
         cmocka_unit_test(a_key_keeps_its_zone),
         cmocka_unit_test(nobody_is_left_when_all_are_excluded),
         cmocka_unit_test(an_empty_list_waits_for_readers),
+        cmocka_unit_test(a_streak_ends_where_its_field_ends),
+        cmocka_unit_test(weights_that_share_a_slot_keep_their_shares),
     };
 
     return cmocka_run_group_tests_name("balancer corners", tests, NULL, NULL);
