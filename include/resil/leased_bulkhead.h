@@ -74,7 +74,7 @@ struct resil_leased_bulkhead {
     struct resil_bulkhead *bulkhead_; /* NULL = not initialised; constant, as the next three */
     uint64_t batch_max_;
     uint32_t stripe_mask_; /* stripes less one */
-    uint32_t share_bits_; /* a batch is the limit shifted by so much */
+    uint32_t share_bits_;  /* a batch is the limit shifted by so much */
     char pad_[40];
     struct resil_leased_bulkhead_stripe_ stripe_[16];
 };

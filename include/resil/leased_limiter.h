@@ -73,7 +73,7 @@ struct resil_leased_limiter {
     struct resil_limiter *limiter_; /* NULL = not initialised; constant, as the next three */
     uint64_t batch_max_;
     uint32_t stripe_mask_; /* stripes less one */
-    uint32_t share_bits_; /* a batch is the burst shifted by so much */
+    uint32_t share_bits_;  /* a batch is the burst shifted by so much */
     char pad_[40];
     struct resil_leased_limiter_stripe_ stripe_[16];
 };

@@ -6,24 +6,25 @@ uint32_t resil__draw_rest(const struct resil_pool *pool, struct resil_pick_conte
 {
     uint64_t total = 0;
     uint64_t drawn;
+    uint32_t found = RESIL_PICK_NONE;
 
     for (uint32_t i = 0; i < pool->count; i++)
         if (resil__pick_allowed(pool, context, i))
             total += weighted ? pool->candidates[i].weight : 1;
     if (total == 0)
         return RESIL_PICK_NONE;
-
     drawn = resil__random_below(resil__pick_random(context), total);
     for (uint32_t i = 0; i < pool->count; i++) {
         uint64_t weight = weighted ? pool->candidates[i].weight : 1;
 
         if (!resil__pick_allowed(pool, context, i))
             continue;
+        found = i;
         if (drawn < weight)
-            return i;
+            break;
         drawn -= weight;
     }
-    return RESIL_PICK_NONE;
+    return found;
 }
 
 uint32_t resil__sample_size(const struct resil_pool *pool, const struct resil_pick_context *context)

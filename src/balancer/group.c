@@ -147,15 +147,13 @@ static bool build_table(struct resil__balancer *lb, struct resil__list *list,
     return true;
 }
 
-/* Makes a pool and returns its number, or RESIL__NO_POOL when it would be empty. */
+/* Makes a pool of one member or more and returns its number, or RESIL__NO_POOL without memory. */
 static uint32_t add_group(struct sorting *sorting, enum resil__side side)
 {
     struct resil__list *list = sorting->list;
     struct resil__group *group = &list->groups[list->group_count];
 
     group->count = count_members(sorting, side);
-    if (group->count == 0)
-        return RESIL__NO_POOL;
     group->turns = turns_of(sorting, side);
     if (group->turns == NULL || !fill_members(sorting, group, side) ||
         !build_table(sorting->lb, list, group)) {

@@ -278,7 +278,7 @@ int resil__lb_pick(struct resil__balancer *lb, const struct resil_pick_request *
     begin(&context, lb, reader, request, now_ns);
     pool = view->pools;
     number = view->pick(pool, &context);
-    if (RESIL__UNLIKELY(number >= pool->count)) {
+    if (RESIL__UNLIKELY(number >= pool->count)) { /* unreachable: ours find somebody */
         resil__epoch_leave(reader);
         return RESIL_EUNAVAILABLE;
     }

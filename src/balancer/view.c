@@ -228,8 +228,6 @@ void resil__lb_refresh(struct resil__balancer *lb, uint64_t now_ns)
 {
     struct resil__view *view;
 
-    if (lb->list == NULL)
-        return;
     view = free_view(lb);
     if (view == NULL) {
         lb->dirty = true;

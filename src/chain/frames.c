@@ -44,9 +44,9 @@ static uint32_t held_levels(const struct resil_call *call, const struct resil_la
         return lane->level + 1;
     case LANE_HELD:
         return call->chain_->hedge_ + 1;
-    case LANE_IDLE:
+    case LANE_IDLE: /* unreachable: who holds nothing is not torn down */
     case LANE_DONE:
-        return 0;
+        return 0; /* unreachable: who holds nothing is not torn down */
     case LANE_ADMIT:
     case LANE_READY:
     case LANE_CALLING:

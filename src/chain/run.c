@@ -81,8 +81,7 @@ static int finish(struct resil_call *call, resil_call_fn *fn, void *arg,
         case RESIL_STEP_WAIT:
             now_ns = wait(walk, expected, step.wake_ns, &stalled);
             continue;
-        case RESIL_STEP_ABORT:
-            continue;
+        case RESIL_STEP_ABORT: /* never: what runs is reported before the next step */
         case RESIL_STEP_DONE:
         default:
             return resil_call_fini(call, report);

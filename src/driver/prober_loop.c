@@ -84,7 +84,7 @@ static void begin(struct resil_prober *prober, const struct resil_health_probe *
     /* The schedule never has more in flight than there is room for. Without room, some of ours have
        expired since they were looked at last. */
     if (prober->count == prober->probes_max)
-        drop_overdue(prober, now_ns);
+        drop_overdue(prober, now_ns); /* unreachable: unless time passes between two lines */
     probe = &prober->probes[prober->count];
     probe->ticket = due->ticket;
     probe->deadline_ns = due->deadline_ns;
@@ -124,6 +124,7 @@ static int nap_ms(uint64_t until_ns)
 static void wait_for(struct resil_prober *prober, uint64_t until_ns)
 {
     char bytes[64];
+    ssize_t got;
 
     prober->polls[0] = (struct pollfd){.fd = prober->pipe[0], .events = POLLIN};
     for (uint32_t at = 0; at < prober->count; at++)
@@ -140,8 +141,9 @@ static void wait_for(struct resil_prober *prober, uint64_t until_ns)
             (void)poll(NULL, 0, 10);
     }
     if (prober->polls[0].revents != 0)
-        while (read(prober->pipe[0], bytes, sizeof bytes) == (ssize_t)sizeof bytes)
-            continue;
+        do
+            got = read(prober->pipe[0], bytes, sizeof bytes);
+        while (got == (ssize_t)sizeof bytes);
 }
 
 /* From the last to the first: drop puts the last in the place of one that ends. */

@@ -24,10 +24,13 @@ static void raise_reach(struct resil_gcra_ *gcra, uint64_t reach_ns)
         resil__contend(&contend);
 }
 
-/** True when the word still names the slot that was read: a refusal computed from it is final. */
-static bool is_settled(const struct resil_gcra_ *gcra, uint64_t word)
+/** True when the word still names the slot that was read, and the slot is of the generation that was
+    read first: a refusal computed from it is final. Two changes later it is the same slot again. In
+    this order: who sees the word come back sees the generation that came before it. */
+static bool is_settled(const struct resil_gcra_ *gcra, uint64_t word, uint64_t generation)
 {
-    return ((resil__load_acquire(&gcra->word_) ^ word) & 1) == 0;
+    return ((resil__load_acquire(&gcra->word_) ^ word) & 1) == 0 &&
+           resil__gcra_stands(&gcra->slot_[word & 1], generation);
 }
 
 /** The state word; at the first use it is made, so that a bucket that starts empty fills. */
@@ -103,7 +106,7 @@ int resil__gcra_take(struct resil_gcra_ *gcra, const struct resil__gcra_ask *ask
             .at_ns = resil__add_sat(ask->now_ns, answer.wait_ns),
         };
         if (answer.rc != RESIL_OK) {
-            if (is_settled(gcra, word))
+            if (is_settled(gcra, word, answer.rate.generation))
                 return answer.rc;
             continue;
         }
@@ -143,7 +146,7 @@ int resil__gcra_peek(const struct resil_gcra_ *gcra, const struct resil__gcra_as
         uint64_t word = peek_word(gcra, ask->now_ns);
         struct answer answer = judge(gcra, word, ask);
 
-        if (!is_settled(gcra, word))
+        if (!is_settled(gcra, word, answer.rate.generation))
             continue;
         if (retry_at_ns != NULL)
             *retry_at_ns = resil__add_sat(ask->now_ns, answer.wait_ns);
@@ -281,7 +284,7 @@ struct resil__gcra_view resil__gcra_look(const struct resil_gcra_ *gcra, uint64_
         else
             view.ahead =
                 resil__gcra_ahead(word, &rate, resil__load_acquire(&gcra->reach_ns_), now_ns);
-        if (is_settled(gcra, word))
+        if (is_settled(gcra, word, rate.generation))
             return view;
     }
 }

@@ -136,7 +136,7 @@ static inline uint64_t resil__slide_retry_at(const struct resil__slide *slide,
         room -= slide->count;
     }
     if (fading <= room)
-        return start_ns;
+        return start_ns; /* unreachable: asked of a cost that doesn't fit, with more than room to fade */
     return resil__add_sat(start_ns,
                           rule->period_ns - resil__mul_div(room, rule->period_ns, fading));
 }

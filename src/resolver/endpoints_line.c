@@ -178,8 +178,8 @@ struct resil__span resil__line_tag(struct resil__span *words)
 {
     struct resil__span word, value = {NULL, 0};
 
-    while ((word = next_word(words)).at != NULL)
-        if (key_of(word, &value) == KEY_TAG)
-            return value;
-    return word;
+    do
+        word = next_word(words);
+    while (word.at != NULL && key_of(word, &value) != KEY_TAG);
+    return word.at != NULL ? value : word;
 }

@@ -676,6 +676,31 @@ static void a_cancelled_probe_gives_its_place_to_one(void **state)
     interleave_finds(&is, (struct fault){"take_lease", &breaker.leases_[0], FAULT_BLIND});
 }
 
+/* The window is full of successes, so that another one takes the place of its elder. */
+static void set_up_lap(void)
+{
+    struct resil_breaker_config with = config();
+
+    with.calls = 2;
+    init_with(with);
+    for (int i = 0; i < 4; i++) {
+        (void)resil_breaker_acquire(&breaker, NOW, &permits[0]);
+        (void)resil_breaker_record(&breaker, &permits[0], NOW, &success);
+    }
+    for (int i = 0; i < INTERLEAVE_FIBERS; i++)
+        (void)resil_breaker_acquire(&breaker, NOW, &permits[i]);
+}
+
+static void a_success_never_lands_in_the_next_state(void **state)
+{
+    struct scenario is = {__func__, 2,          (body *const[]){succeed_now, reset_and_fail},
+                          3,        set_up_lap, verify_one_failure};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__ring_success", &breaker.cells_[0], FAULT_BLIND});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -691,6 +716,7 @@ int main(void)
         cmocka_unit_test(closing_always_starts_its_ramp),
         cmocka_unit_test(late_failures_leave_the_new_state_alone),
         cmocka_unit_test(a_result_never_counts_in_the_next_state),
+        cmocka_unit_test(a_success_never_lands_in_the_next_state),
     };
 
     return cmocka_run_group_tests_name("breaker interleavings", tests, NULL, NULL);

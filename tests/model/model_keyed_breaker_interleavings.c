@@ -228,6 +228,35 @@ static void who_looks_waits_for_nobody(void **state)
     interleave_finds(&is, (struct fault){"change", &table.bucket[0].word_[0], FAULT_BLIND});
 }
 
+/* The first failure opens the key: the second one is of the state before. */
+static void set_up_quick(void)
+{
+    struct resil_keyed_breaker_config config = {
+        .keys = 1, .seed = {1, 2}, .consecutive = 1, .jitter_pct = RESIL_OFF};
+
+    memset(&table, 0, sizeof table);
+    interleave_check(resil_keyed_breaker_init(BREAKER, sizeof table, &config) == RESIL_OK);
+    for (int i = 0; i < 3; i++)
+        interleave_check(resil_keyed_breaker_acquire_u64(BREAKER, 7, NOW, &held[i]) == RESIL_OK);
+    told = late = 0;
+}
+
+static void verify_opened_once(void)
+{
+    interleave_check(told == 1 && late == 1 && BREAKER->opened_ == 1);
+    interleave_check(seven().code == RESIL__KB_OPEN && seven().trips == 1);
+}
+
+static void one_of_two_new_failures_opens(void **state)
+{
+    struct scenario is = {
+        __func__, 2, (body *const[]){fail_seven, fail_seven}, 3, set_up_quick, verify_opened_once};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"change", &table.bucket[0].word_[0], FAULT_BLIND});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +264,7 @@ int main(void)
         cmocka_unit_test(one_probe_at_a_time),
         cmocka_unit_test(who_looks_waits_for_nobody),
         cmocka_unit_test(a_failure_is_kept_or_counted_as_untracked),
+        cmocka_unit_test(one_of_two_new_failures_opens),
     };
 
     return cmocka_run_group_tests_name("keyed breaker interleavings", tests, NULL, NULL);

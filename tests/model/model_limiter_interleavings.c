@@ -659,6 +659,110 @@ static void log_tells_of_no_more_than_there_is(void **state)
     interleave_finds(&is, (struct fault){"resil__drained_extend", &book.log.until_ns_, FAULT_LOST});
 }
 
+/* Looks while the config changes twice: the words that are read are all of one config. */
+static void look_at_limiter(int self)
+{
+    static const uint64_t bursts[] = {10, 8, 5};
+    struct resil_limiter_snapshot snapshot;
+    uint64_t at_ns = 0;
+    int rc = resil_limiter_peek(&limiter, 9, NOW, &at_ns);
+
+    (void)self;
+    interleave_check(rc == RESIL_ECOST || (rc == RESIL_ELIMITED && at_ns == NOW + RESIL_SEC(5)));
+    resil_limiter_snapshot(&limiter, NOW, &snapshot);
+    interleave_check(snapshot.burst == bursts[snapshot.reconfigured]);
+    interleave_check(snapshot.available >= 3 && snapshot.available <= 4);
+}
+
+static void reserve_four(int self)
+{
+    granted += resil_limiter_reserve(&limiter, 4, NOW, 0, &reserved[self]) == RESIL_OK ? 4 : 0;
+}
+
+/* Without the generation a refusal, too, can mix the words of two configs. */
+static void a_look_shows_one_config(void **state)
+{
+    struct scenario look = {
+        __func__,     2,           (body *const[]){change_to_alike, look_at_limiter}, 3,
+        set_up_alike, verify_burst};
+    struct scenario reserve = {
+        __func__, 2, (body *const[]){change_to_alike, reserve_four}, 3, set_up_alike, verify_burst};
+
+    (void)state;
+    interleave_explore(&look);
+    interleave_explore(&reserve);
+    interleave_finds(&look, (struct fault){"resil__gcra_stands",
+                                           &limiter.gcra_.slot_[0].generation_, FAULT_STALE});
+}
+
+static void widen_twice(int self)
+{
+    (void)self;
+    for (uint64_t limit = 3; limit <= 4; limit++)
+        interleave_check(resil_window_reconfigure(&window,
+                                                  &(struct resil_window_config){.limit = limit},
+                                                  EDGE) == RESIL_OK);
+}
+
+static void look_at_window(int self)
+{
+    struct resil_window_snapshot snapshot;
+    uint64_t at_ns = 0;
+
+    (void)self;
+    interleave_check(resil_window_peek(&window, 5, EDGE, &at_ns) == RESIL_ECOST);
+    interleave_check(at_ns == RESIL_NEVER);
+    resil_window_snapshot(&window, EDGE, &snapshot);
+    interleave_check(snapshot.limit == 2 + snapshot.reconfigured);
+}
+
+static void verify_widened(void)
+{
+    struct resil_window_snapshot snapshot;
+
+    resil_window_snapshot(&window, EDGE, &snapshot);
+    interleave_check(snapshot.limit == 4);
+}
+
+static void a_look_at_the_window_shows_one_config(void **state)
+{
+    struct scenario is = {
+        __func__,      2, (body *const[]){widen_twice, look_at_window}, 4, set_up_window,
+        verify_widened};
+
+    (void)state;
+    window_limit = 2;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"window_is_settled", &window.word_, FAULT_STALE});
+}
+
+static void drain_for_longer(int self)
+{
+    resil_window_drain(&window, RESIL_SEC(5 + (uint64_t)self), EDGE);
+}
+
+static void verify_longest(void)
+{
+    struct resil_window_snapshot snapshot;
+
+    resil_window_snapshot(&window, EDGE, &snapshot);
+    interleave_check(snapshot.drained_until_ns == EDGE + RESIL_SEC(7));
+}
+
+static void the_longest_of_drains_holds(void **state)
+{
+    struct scenario is = {__func__,
+                          3,
+                          (body *const[]){drain_for_longer, drain_for_longer, drain_for_longer},
+                          3,
+                          set_up_window,
+                          verify_longest};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__drained_extend", &window.until_ns_, FAULT_BLIND});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -675,6 +779,9 @@ int main(void)
         cmocka_unit_test(log_cancel_strikes_out_its_own_alone),
         cmocka_unit_test(log_refusal_names_the_oldest_call),
         cmocka_unit_test(log_with_room_never_looks_full),
+        cmocka_unit_test(a_look_shows_one_config),
+        cmocka_unit_test(a_look_at_the_window_shows_one_config),
+        cmocka_unit_test(the_longest_of_drains_holds),
         cmocka_unit_test(limiter_tells_of_no_more_than_there_is),
         cmocka_unit_test(window_tells_of_no_more_than_there_is),
         cmocka_unit_test(log_tells_of_no_more_than_there_is),

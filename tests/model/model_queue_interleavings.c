@@ -464,6 +464,29 @@ static void a_reset_keeps_the_limit(void **state)
     interleave_finds(&is, (struct fault){"resil_bulkhead_reset", &bulkhead.word_, FAULT_BLIND});
 }
 
+static void start_anew(int self)
+{
+    (void)self;
+    resil_bulkhead_reset(&bulkhead);
+}
+
+static void verify_anew(void)
+{
+    interleave_check(resil__bulkhead_in_flight(bulkhead.word_) == 0);
+    interleave_check(resil__bulkhead_limit(bulkhead.word_) == 2);
+}
+
+static void a_reset_keeps_the_limit_that_was_set_meanwhile(void **state)
+{
+    struct scenario is = {__func__, 2,           (body *const[]){set_limit, start_anew},
+                          5,        set_up_held, verify_anew};
+
+    (void)state;
+    queue_config = (struct resil_queue_config){0};
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil_bulkhead_reset", &bulkhead.word_, FAULT_BLIND});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -480,6 +503,7 @@ int main(void)
         cmocka_unit_test(releases_wait_for_nobody),
         cmocka_unit_test(releases_too_many_add_up),
         cmocka_unit_test(checks_find_what_is_broken),
+        cmocka_unit_test(a_reset_keeps_the_limit_that_was_set_meanwhile),
     };
 
     return cmocka_run_group_tests_name("queue interleavings", tests, NULL, NULL);

@@ -385,6 +385,36 @@ static void ring_of_an_old_epoch_never_shows(void **state)
     interleave_finds(&is, (struct fault){"resil__epoch_current", &epoch_word, FAULT_STALE});
 }
 
+/* A full cell is halved once, whoever finds it full. */
+static void set_up_full_cell(void)
+{
+    reset();
+    cells[0] = UINT64_C(3) << TAG_SHIFT | UINT64_C(1000) << FAIL_SHIFT | RESIL__SLICE_CALLS_FULL;
+}
+
+static void halve(int self)
+{
+    (void)self;
+    slices_halve(&cells[0]);
+}
+
+static void verify_half(void)
+{
+    interleave_check(cells[0] >> TAG_SHIFT == 3);
+    interleave_check((cells[0] & CALLS_MASK) == RESIL__SLICE_CALLS_FULL / 2);
+    interleave_check((cells[0] >> FAIL_SHIFT & FAIL_MASK) == 500);
+}
+
+static void a_full_cell_is_halved_once(void **state)
+{
+    struct scenario is = {__func__,         3,          (body *const[]){halve, halve, halve}, 0,
+                          set_up_full_cell, verify_half};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"slices_halve", &cells[0], FAULT_LOST});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +424,7 @@ int main(void)
         cmocka_unit_test(ring_adds_up_under_laps),
         cmocka_unit_test(ring_adds_up_by_its_fast_road),
         cmocka_unit_test(ring_of_an_old_epoch_never_shows),
+        cmocka_unit_test(a_full_cell_is_halved_once),
     };
 
     return cmocka_run_group_tests_name("window interleavings", tests, NULL, NULL);

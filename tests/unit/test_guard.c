@@ -311,6 +311,25 @@ static void refuses_what_can_not_be(void **state)
     fixture_end(fixture);
 }
 
+static void after_eight_refusals_a_call_is_refused(void **state)
+{
+    static const struct resil_bulkhead_config one = {.limit = 1};
+    struct guarded guarded;
+    struct attempt attempts[12];
+
+    (void)state;
+    start(&guarded, &(struct resil_guard_config){.bulkhead = &one}, 12);
+    for (size_t i = 0; i < 12; i++) {
+        attempts[i] = enter(&guarded);
+        assert_int_equal(attempts[i].rc, RESIL_PASS);
+    }
+    assert_int_equal(enter(&guarded).rc, RESIL_EFULL);
+    assert_int_equal(fixture_snapshot(guarded.fixture).in_flight, 12);
+    for (size_t i = 0; i < 12; i++)
+        leave(&guarded, &attempts[i], RESIL_SUCCESS);
+    fixture_end(guarded.fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +341,7 @@ int main(void)
         cmocka_unit_test(a_retry_goes_to_another_endpoint),
         cmocka_unit_test(an_endpoints_breaker_has_defaults_of_its_own),
         cmocka_unit_test(refuses_what_can_not_be),
+        cmocka_unit_test(after_eight_refusals_a_call_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

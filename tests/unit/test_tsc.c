@@ -417,6 +417,29 @@ static void a_writer_that_is_held_up_publishes_nothing_old(void **state)
     assert_int_equal(tsc.current, number + 1);
 }
 
+/* As after a fork in the middle, when two are at it at once. */
+static void another_publishes_while_held_up(void)
+{
+    pass(RESIL_MS(5));
+    tsc.current += 2;
+}
+
+static void a_writer_that_was_overtaken_leaves_the_line_alone(void **state)
+{
+    uint64_t number;
+
+    (void)state;
+    learn();
+    (void)error_after(RESIL_US(100));
+    number = tsc.current;
+    pass(RESIL_MS(2));
+    world.counters_before = 3; /* the reader's, slow's, the sample's */
+    world.during_counter = another_publishes_while_held_up;
+    assert_true(off_by(read_ns()) <= PRECISE_NS);
+    assert_true(tsc.current >= number + 2);
+    assert_int_equal(tsc.busy, 0);
+}
+
 /* A line that lies 500 ns low, as it may while the clock is being slewed. */
 static void publish_a_low_line(void)
 {
@@ -575,6 +598,7 @@ int main(void)
         TEST(a_torn_line_is_never_believed),
         TEST(a_writer_that_is_held_up_begins_again),
         TEST(a_writer_that_is_held_up_publishes_nothing_old),
+        TEST(a_writer_that_was_overtaken_leaves_the_line_alone),
         TEST(a_reading_behind_the_end_does_not_count_beside_a_new_line),
         TEST(lines_lie_above_a_clock_that_is_a_little_faster),
         TEST(a_line_that_begins_ahead_comes_down),
