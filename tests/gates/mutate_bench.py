@@ -100,20 +100,20 @@ class Bench:
         return None if done is None else done.returncode == 0
 
     def same_code(self, path, text):
-        """True if the compiler makes the same of the mutant at -O2: nobody can tell them apart."""
+        """True if the compiler makes the same of the mutant at -O2: nobody can tell them apart. Of a header only if
+        the preprocessor takes the line out."""
         database = json.loads((self.build / "compile_commands.json").read_text())
-        commands = [entry for entry in database if entry["file"].endswith("/" + path) and "/libresil" in
-                    "/" + entry["output"]]
+        header = path.endswith(".h")
+        commands = [entry for entry in database if "libresil" in entry["output"] and
+                    (header or entry["file"].endswith("/" + path))]
         if not commands:
             return False
         made = []
         for new in (self.broken[1], text):
             (self.tree / path).write_text(new)
-            out = self.build / "twin.o"
-            words = commands[0]["command"].split(" -o ")[0].split() + ["-O2", "-w", "-MF", "twin.d", "-o", out, "-c",
-                                                                       commands[0]["file"]]
-            made.append(nice(words, cwd=self.build).returncode == 0 and out.read_bytes())
-        self.write(path, text)
+            words = commands[0]["command"].split(" -o ")[0].split() + ["-w", "-MF", "twin.d", "-o", "twin.o"]
+            words += ["-E", "-P", "-x", "c", self.tree / path] if header else ["-O2", "-c", commands[0]["file"]]
+            made.append(nice(words, cwd=self.build).returncode == 0 and (self.build / "twin.o").read_bytes())
         return made[0] is not False and made[0] == made[1]
 
 

@@ -659,6 +659,50 @@ static void log_tells_of_no_more_than_there_is(void **state)
     interleave_finds(&is, (struct fault){"resil__drained_extend", &book.log.until_ns_, FAULT_LOST});
 }
 
+/* Of two drains at once the longer one stands, whichever comes last; of both words alike. */
+static void drain_long(int self)
+{
+    (void)self;
+    resil_window_drain(&window, RESIL_SEC(5), EDGE);
+    resil_log_drain(&book.log, RESIL_SEC(5), EDGE);
+}
+
+static void drain_short(int self)
+{
+    (void)self;
+    resil_window_drain(&window, RESIL_SEC(3), EDGE);
+    resil_log_drain(&book.log, RESIL_SEC(3), EDGE);
+}
+
+static void set_up_both(void)
+{
+    set_up_window();
+    set_up_log();
+}
+
+static void verify_longer(void)
+{
+    uint64_t now_ns = EDGE + RESIL_SEC(4);
+
+    interleave_check(resil_window_acquire(&window, 1, now_ns, NULL) == RESIL_ELIMITED);
+    interleave_check(resil_log_acquire(&book.log, now_ns, NULL) == RESIL_ELIMITED);
+    now_ns = EDGE + RESIL_SEC(5);
+    interleave_check(resil_window_acquire(&window, 1, now_ns, NULL) == RESIL_OK);
+    interleave_check(resil_log_acquire(&book.log, now_ns, NULL) == RESIL_OK);
+}
+
+static void of_two_drains_the_longer_stands(void **state)
+{
+    struct scenario is = {
+        __func__, 3,           (body *const[]){drain_long, drain_short, drain_short},
+        3,        set_up_both, verify_longer};
+
+    (void)state;
+    window_limit = 2;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__drained_extend", &window.until_ns_, FAULT_BLIND});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -678,6 +722,7 @@ int main(void)
         cmocka_unit_test(limiter_tells_of_no_more_than_there_is),
         cmocka_unit_test(window_tells_of_no_more_than_there_is),
         cmocka_unit_test(log_tells_of_no_more_than_there_is),
+        cmocka_unit_test(of_two_drains_the_longer_stands),
     };
 
     return cmocka_run_group_tests_name("limiter interleavings", tests, NULL, NULL);
