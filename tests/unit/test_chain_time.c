@@ -163,6 +163,27 @@ static void a_clock_that_goes_again_is_trusted_again(void **state)
     assert_int_equal(f->seen[1].now_ns, f->seen[0].now_ns + 300);
 }
 
+static uint32_t *woken;
+
+static void note_wake(void *arg, uint32_t *word)
+{
+    (void)arg;
+    woken = word;
+}
+
+static void blocking_calls_draw_their_seed_from_the_environment(void **state)
+{
+    struct fixture *f = *state;
+    struct resil_walk six = {.env_ = &f->env.env}, eight = {.env_ = &f->env.env};
+    uint64_t drawn;
+
+    f->env.random = 6;
+    drawn = resil_walk_random(&six);
+    f->env.random = 8;
+    assert_int_not_equal(resil_walk_random(&eight), drawn);
+    assert_int_not_equal(resil_walk_random(&six), drawn);
+}
+
 static void a_blocking_wait_is_woken_through_its_walk(void **state)
 {
     struct fixture *f = *state;
@@ -172,8 +193,10 @@ static void a_blocking_wait_is_woken_through_its_walk(void **state)
     resil_wake_fn *wake = resil_walk_waker(&walk, &arg);
 
     assert_ptr_equal(arg, &walk);
+    f->env.env.wake = note_wake;
     wake(arg);
     assert_int_equal(walk.wake_word_, 1);
+    assert_ptr_equal(woken, &walk.wake_word_);
 }
 
 static void a_clock_that_steps_back_is_read_as_standing_still(void **state)
@@ -300,6 +323,7 @@ int main(void)
         TEST(a_clock_that_stands_still_does_not_hang_a_retry),
         TEST(a_wait_without_end_does_not_jump_there_when_the_clock_stands_still),
         TEST(a_clock_that_goes_again_is_trusted_again),
+        TEST(blocking_calls_draw_their_seed_from_the_environment),
         TEST(a_blocking_wait_is_woken_through_its_walk),
         TEST(a_clock_that_steps_back_is_read_as_standing_still),
         TEST(a_timer_in_blocking_code_fires_after_the_callback),
