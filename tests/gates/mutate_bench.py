@@ -13,8 +13,6 @@ import shutil
 import subprocess
 
 SUITES = ("unit", "model", "loom", "fuzz")
-# What can see a weak order on x86: ThreadSanitizer under threads, where plain data hangs on it.
-ORDER_SUITES = ("torture",)
 # They open sockets, watch files or are about hash tables of the balancer alone: slow, and not the core.
 LEFT_OUT = ("prober", "fault_", "file_resolver", "hash_tables", "hash_shares", "rendezvous")
 OPTIONS = ("-Ddefault_library=static", "-Ddebug=false", "-Dexamples=false", "-Dbench=false")
@@ -39,9 +37,8 @@ def must(command, **more):
 class Bench:
     """A copy of the tree and its build folder."""
 
-    def __init__(self, root, folder, suites, options):
+    def __init__(self, root, folder, options):
         self.root = root
-        self.suites = suites
         self.tree = folder / "tree"
         self.build = folder / "build"
         self.options = options
@@ -70,7 +67,7 @@ class Bench:
         found = {}
         for test in json.loads(must(["meson", "introspect", self.build, "--tests"])):
             suite = test["suite"][0].split(":")[-1]
-            if suite in self.suites and not test["name"].startswith(LEFT_OUT) and not test["name"].endswith("_control"):
+            if suite in SUITES and not test["name"].startswith(LEFT_OUT) and not test["name"].endswith("_control"):
                 command = test["cmd"]
                 found[f"{suite}/{test['name']}"] = (os.path.relpath(command[0], self.build), command[1:],
                                                     test["env"])

@@ -13,7 +13,7 @@ import re
 
 Mutant = collections.namedtuple("Mutant", "path line operator index before after")
 
-# Orders that no x86 processor tells apart have a class of their own: see tests/README.md.
+# Orders that no x86 processor tells apart: listed, but in no sample. See tests/README.md.
 ORDER = "order"
 
 TWINS = {
