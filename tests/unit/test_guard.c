@@ -99,6 +99,22 @@ static void a_limit_holds_for_each_endpoint(void **state)
     fixture_end(guarded.fixture);
 }
 
+static void a_limit_holds_beside_a_breaker_too(void **state)
+{
+    static const struct resil_breaker_config quick = {.calls_min = 2};
+    static const struct resil_bulkhead_config one = {.limit = 1};
+    struct guarded guarded;
+    struct attempt attempt;
+
+    (void)state;
+    start(&guarded, &(struct resil_guard_config){.breaker = &quick, .bulkhead = &one}, 1);
+    attempt = enter(&guarded);
+    assert_int_equal(attempt.rc, RESIL_PASS);
+    assert_int_equal(enter(&guarded).rc, RESIL_EFULL);
+    leave(&guarded, &attempt, RESIL_SUCCESS);
+    fixture_end(guarded.fixture);
+}
+
 static void an_open_breaker_sends_calls_elsewhere(void **state)
 {
     static const struct resil_breaker_config quick = {.calls_min = 5, .open_ns = RESIL_SEC(5)};
@@ -360,6 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limit_holds_for_each_endpoint),
+        cmocka_unit_test(a_limit_holds_beside_a_breaker_too),
         cmocka_unit_test(an_open_breaker_sends_calls_elsewhere),
         cmocka_unit_test(when_all_are_open_the_call_is_refused_and_told_when),
         cmocka_unit_test(without_endpoints_it_is_unavailable),
