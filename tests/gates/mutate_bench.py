@@ -13,8 +13,6 @@ import shutil
 import subprocess
 
 SUITES = ("unit", "model", "loom", "fuzz")
-# What can see a weak order on x86: ThreadSanitizer under threads, where plain data hangs on it.
-ORDER_SUITES = ("torture",)
 # They open sockets, watch files or are about hash tables of the balancer alone: slow, and not the core.
 LEFT_OUT = ("prober", "fault_", "file_resolver", "hash_tables", "hash_shares", "rendezvous")
 OPTIONS = ("-Ddefault_library=static", "-Ddebug=false", "-Dexamples=false", "-Dbench=false")
@@ -39,9 +37,8 @@ def must(command, **more):
 class Bench:
     """A copy of the tree and its build folder."""
 
-    def __init__(self, root, folder, suites, options):
+    def __init__(self, root, folder, options):
         self.root = root
-        self.suites = suites
         self.tree = folder / "tree"
         self.build = folder / "build"
         self.options = options
@@ -70,7 +67,7 @@ class Bench:
         found = {}
         for test in json.loads(must(["meson", "introspect", self.build, "--tests"])):
             suite = test["suite"][0].split(":")[-1]
-            if suite in self.suites and not test["name"].startswith(LEFT_OUT) and not test["name"].endswith("_control"):
+            if suite in SUITES and not test["name"].startswith(LEFT_OUT) and not test["name"].endswith("_control"):
                 command = test["cmd"]
                 found[f"{suite}/{test['name']}"] = (os.path.relpath(command[0], self.build), command[1:],
                                                     test["env"])
@@ -100,20 +97,20 @@ class Bench:
         return None if done is None else done.returncode == 0
 
     def same_code(self, path, text):
-        """True if the compiler makes the same of the mutant at -O2: nobody can tell them apart."""
+        """True if the compiler makes the same of the mutant at -O2: nobody can tell them apart. Of a header only if
+        the preprocessor takes the line out."""
         database = json.loads((self.build / "compile_commands.json").read_text())
-        commands = [entry for entry in database if entry["file"].endswith("/" + path) and "/libresil" in
-                    "/" + entry["output"]]
+        header = path.endswith(".h")
+        commands = [entry for entry in database if "libresil" in entry["output"] and
+                    (header or entry["file"].endswith("/" + path))]
         if not commands:
             return False
         made = []
         for new in (self.broken[1], text):
             (self.tree / path).write_text(new)
-            out = self.build / "twin.o"
-            words = commands[0]["command"].split(" -o ")[0].split() + ["-O2", "-w", "-MF", "twin.d", "-o", out, "-c",
-                                                                       commands[0]["file"]]
-            made.append(nice(words, cwd=self.build).returncode == 0 and out.read_bytes())
-        self.write(path, text)
+            words = commands[0]["command"].split(" -o ")[0].split() + ["-w", "-MF", "twin.d", "-o", "twin.o"]
+            words += ["-E", "-P", "-x", "c", self.tree / path] if header else ["-O2", "-c", commands[0]["file"]]
+            made.append(nice(words, cwd=self.build).returncode == 0 and (self.build / "twin.o").read_bytes())
         return made[0] is not False and made[0] == made[1]
 
 

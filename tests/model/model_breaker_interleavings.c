@@ -616,6 +616,30 @@ static void verify_one_failure(void)
     interleave_check(now.calls == 1 && now.failures == 1);
 }
 
+/* The same in a window of calls that is full, so that successes take the fast road. One that comes
+   too late is told so, and is counted as late: the one goes with the other. */
+static void set_up_counted(void)
+{
+    init_with(config());
+    for (int i = 0; i < 8; i++) {
+        (void)resil_breaker_acquire(&breaker, NOW, &permits[0]);
+        (void)resil_breaker_record(&breaker, &permits[0], NOW, &success);
+    }
+    for (int i = 0; i < INTERLEAVE_FIBERS; i++)
+        (void)resil_breaker_acquire(&breaker, NOW, &permits[i]);
+}
+
+static void succeed_or_be_late(int self)
+{
+    out += record_as(self, NOW, &success) == RESIL_ELATE;
+}
+
+static void verify_late(void)
+{
+    verify_one_failure();
+    interleave_check(look_at(NOW).late_total == out);
+}
+
 static void a_result_never_counts_in_the_next_state(void **state)
 {
     struct scenario in_a_row = {
@@ -628,8 +652,17 @@ static void a_result_never_counts_in_the_next_state(void **state)
                              set_up_timed,
                              verify_one_failure};
 
+    struct scenario counted = {
+        __func__,
+        3,
+        (body *const[]){succeed_or_be_late, reset_and_fail, succeed_or_be_late},
+        2,
+        set_up_counted,
+        verify_late};
+
     (void)state;
     interleave_explore(&in_a_row);
+    interleave_explore(&counted);
     interleave_explore(&timed);
     interleave_finds(&timed, (struct fault){"slices_undo", &breaker.cells_[0], FAULT_LOST});
     interleave_finds(&in_a_row, (struct fault){"streak", &breaker.word_, FAULT_STALE});

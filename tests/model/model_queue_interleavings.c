@@ -405,6 +405,31 @@ static void releases_too_many_add_up(void **state)
     interleave_explore(&(struct scenario){__func__, 3, bodies, 6, set_up_held, verify_sum});
 }
 
+static void forget_all(int self)
+{
+    (void)self;
+    resil_bulkhead_reset(&bulkhead);
+}
+
+static void verify_new_limit(void)
+{
+    interleave_check(queued[1] && resil__bulkhead_limit(bulkhead.word_) == 3);
+}
+
+static void a_reset_keeps_the_newest_limit(void **state)
+{
+    struct scenario is = {__func__, 3,      (body *const[]){forget_all, set_limit, forget_all},
+                          3,        set_up, verify_new_limit};
+
+    (void)state;
+    busy = 0;
+    limit = 1;
+    queue_config = (struct resil_queue_config){0};
+    interleave_explore(&is);
+    assert_int_equal(busy, 0);
+    interleave_finds(&is, (struct fault){"resil_bulkhead_reset", &bulkhead.word_, FAULT_BLIND});
+}
+
 /* Each rule of the protocol, broken once. */
 static void checks_find_what_is_broken(void **state)
 {
@@ -502,6 +527,7 @@ int main(void)
         cmocka_unit_test(a_reset_keeps_the_limit),
         cmocka_unit_test(releases_wait_for_nobody),
         cmocka_unit_test(releases_too_many_add_up),
+        cmocka_unit_test(a_reset_keeps_the_newest_limit),
         cmocka_unit_test(checks_find_what_is_broken),
         cmocka_unit_test(a_reset_keeps_the_limit_that_was_set_meanwhile),
     };

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/contend.h"
 #include "base/math.h"
+#include "base/outcomes.h"
 #include "base/random.h"
 
 static void status_str_names_every_status(void **state)
@@ -97,6 +98,25 @@ static void mul_div_and_its_portable_twin_agree(void **state)
     }
 }
 
+/* The published vectors of SplitMix64. */
+static void random_numbers_are_those_of_splitmix64(void **state)
+{
+    uint64_t seed = 1234567;
+
+    (void)state;
+    assert_true(resil__random_next(&seed) == UINT64_C(6457827717110365317));
+    assert_true(resil__random_next(&seed) == UINT64_C(3203168211198807973));
+    assert_true(resil__random_next(&seed) == UINT64_C(9817491932198370423));
+}
+
+static void what_is_no_outcome_is_a_failure(void **state)
+{
+    (void)state;
+    assert_int_equal(resil__outcome((enum resil_outcome)RESIL_OUTCOMES), RESIL_FAILURE);
+    assert_int_equal(resil__outcome((enum resil_outcome)(RESIL_OUTCOMES - 1)), RESIL_OUTCOMES - 1);
+    assert_int_equal(resil__outcome(RESIL_NONE), RESIL_FAILURE);
+}
+
 static void random_below_stays_below(void **state)
 {
     uint64_t seed = 1;
@@ -180,6 +200,8 @@ int main(void)
         cmocka_unit_test(mul_div_keeps_the_128_bit_middle),
         cmocka_unit_test(mul_div_answers_the_maximum_when_it_does_not_fit),
         cmocka_unit_test(mul_div_and_its_portable_twin_agree),
+        cmocka_unit_test(random_numbers_are_those_of_splitmix64),
+        cmocka_unit_test(what_is_no_outcome_is_a_failure),
         cmocka_unit_test(random_below_stays_below),
         cmocka_unit_test(random_below_is_uniform),
         cmocka_unit_test(check_names_field_value_and_range),

@@ -391,6 +391,29 @@ static void a_call_held_back_by_the_ramp_passes_at_the_time_it_was_told(void **s
     assert_in_range(held, 85, 95);
 }
 
+/* By then the share has grown by a whole number of percents; a nanosecond before, it hasn't. */
+static void the_time_told_by_the_ramp_is_rounded_up(void **state)
+{
+    const uint64_t lasts = RESIL_SEC(100) + 7;
+    unsigned held = 0;
+    uint64_t begin;
+
+    (void)state;
+    open_then_due(
+        (struct resil_breaker_config){.probes = 1, .ramp_ns = lasts, .ramp_start_pct = 10});
+    calls(1, RESIL_SUCCESS);
+    begin = now;
+    for (int i = 0; i < 100; i++) {
+        struct resil_permit permit = {0};
+
+        if (resil_breaker_acquire(&breaker, now, &permit) == RESIL_EOPEN) {
+            held++;
+            assert_true((permit.retry_at_ns - begin) * 90 % lasts < 90);
+        }
+    }
+    assert_in_range(held, 85, 95);
+}
+
 static void a_trip_during_the_ramp_counts_as_one_more(void **state)
 {
     (void)state;
@@ -433,6 +456,7 @@ int main(void)
         cmocka_unit_test(the_ramp_lets_calls_in_gradually),
         cmocka_unit_test(permits_outlive_the_end_of_the_ramp),
         cmocka_unit_test(a_call_held_back_by_the_ramp_passes_at_the_time_it_was_told),
+        cmocka_unit_test(the_time_told_by_the_ramp_is_rounded_up),
         cmocka_unit_test(a_trip_during_the_ramp_counts_as_one_more),
     };
 

@@ -270,6 +270,14 @@ static void old_success_does_not_age_the_budget(void **state)
     assert_int_equal(drain(NOW + RESIL_SEC(10)), 3);
 }
 
+static void a_clock_that_was_set_back_is_refused_like_any_other(void **state)
+{
+    (void)state;
+    make(NULL);
+    assert_int_equal(drain(NOW + RESIL_SEC(86400)), 3);
+    assert_int_equal(resil_budget_withdraw(&budget, 1, NOW), RESIL_EBUDGET);
+}
+
 static void clock_that_was_set_back_recovers_within_the_ttl(void **state)
 {
     const uint64_t steps[] = {RESIL_SEC(11), RESIL_SEC(3600), RESIL_SEC(900000),
@@ -559,6 +567,7 @@ int main(void)
         cmocka_unit_test(expiry_can_be_off),
         cmocka_unit_test(older_time_never_loosens),
         cmocka_unit_test(old_success_does_not_age_the_budget),
+        cmocka_unit_test(a_clock_that_was_set_back_is_refused_like_any_other),
         cmocka_unit_test(clock_that_was_set_back_recovers_within_the_ttl),
         cmocka_unit_test(clock_that_jumps_ahead_grants_no_more_than_the_cap),
         cmocka_unit_test(budget_survives_years_of_idleness),

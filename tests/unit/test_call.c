@@ -194,6 +194,17 @@ static void cancel_gives_everything_back_and_aborts(void **state)
     nothing_is_held(f, 3);
 }
 
+static void cancel_ends_the_call_at_the_time_it_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    begin(f, 1, NULL);
+    (void)step_at(f, 1000);
+    assert_int_equal(resil_call_cancel(&f->call, 1300), RESIL_OK);
+    assert_int_equal(fini(f), RESIL_ECANCELLED);
+    assert_int_equal(f->report.elapsed_ns, 300);
+}
+
 static void cancel_before_the_first_step_has_nothing_to_give_back(void **state)
 {
     struct fixture *f = *state;
@@ -314,6 +325,7 @@ int main(void)
         TEST(again_waits_and_gives_a_new_id),
         TEST(a_parked_call_resumes_when_stepped),
         TEST(cancel_gives_everything_back_and_aborts),
+        TEST(cancel_ends_the_call_at_the_time_it_is_told),
         TEST(cancel_before_the_first_step_has_nothing_to_give_back),
         TEST(cancel_ends_a_wait_on_the_way_in),
         TEST(cancel_ends_a_backoff),

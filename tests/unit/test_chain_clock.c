@@ -242,6 +242,7 @@ static void expect_finest(struct fixture *f, struct resil_policy policy, uint64_
                      RESIL_OK);
     assert_string_equal(f->why, "untouched");
     f->env.env.tick_ns = finest_ns + 1;
+    assert_int_equal(resil_chain_check_env(&f->chain, &f->env.env, NULL, 10), RESIL_EINVAL);
     assert_int_equal(resil_chain_check_env(&f->chain, &f->env.env, f->why, sizeof f->why),
                      RESIL_EINVAL);
     (void)snprintf(line, sizeof line,

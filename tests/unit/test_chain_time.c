@@ -141,6 +141,64 @@ static void a_wait_without_end_does_not_jump_there_when_the_clock_stands_still(v
     assert_int_equal(f->seen[0].now_ns, 1000);
 }
 
+/* The 900th wait and the 1900th move the clock by a nanosecond each; then it stands still. */
+static void tick_twice(struct virtual_env *env, uint32_t *word)
+{
+    (void)word;
+    env->now_ns += env->waits == 900 || env->waits == 1900;
+}
+
+static void a_clock_that_goes_again_is_trusted_again(void **state)
+{
+    struct fixture *f = *state;
+
+    f->env.stuck = true;
+    f->env.during_wait = tick_twice;
+    f->scripts[0].settle[0] = RESIL_AGAIN;
+    f->scripts[0].wait_ns = 300;
+    f->outcomes[0] = RESIL_FAILURE;
+    build(f, 1);
+    assert_int_equal(run(f, NULL), RESIL_OK);
+    assert_int_equal(f->env.waits, 1900 + 1001);
+    assert_int_equal(f->seen[1].now_ns, f->seen[0].now_ns + 300);
+}
+
+static uint32_t *woken;
+
+static void note_wake(void *arg, uint32_t *word)
+{
+    (void)arg;
+    woken = word;
+}
+
+static void blocking_calls_draw_their_seed_from_the_environment(void **state)
+{
+    struct fixture *f = *state;
+    struct resil_walk six = {.env_ = &f->env.env}, eight = {.env_ = &f->env.env};
+    uint64_t drawn;
+
+    f->env.random = 6;
+    drawn = resil_walk_random(&six);
+    f->env.random = 8;
+    assert_int_not_equal(resil_walk_random(&eight), drawn);
+    assert_int_not_equal(resil_walk_random(&six), drawn);
+}
+
+static void a_blocking_wait_is_woken_through_its_walk(void **state)
+{
+    struct fixture *f = *state;
+    struct resil_request request = {0};
+    struct resil_walk walk = {.request = &request, .env_ = &f->env.env};
+    void *arg = NULL;
+    resil_wake_fn *wake = resil_walk_waker(&walk, &arg);
+
+    assert_ptr_equal(arg, &walk);
+    f->env.env.wake = note_wake;
+    wake(arg);
+    assert_int_equal(walk.wake_word_, 1);
+    assert_ptr_equal(woken, &walk.wake_word_);
+}
+
 static void a_clock_that_steps_back_is_read_as_standing_still(void **state)
 {
     struct fixture *f = *state;
@@ -264,6 +322,9 @@ int main(void)
         TEST(a_policy_can_ask_for_the_end_to_be_timed),
         TEST(a_clock_that_stands_still_does_not_hang_a_retry),
         TEST(a_wait_without_end_does_not_jump_there_when_the_clock_stands_still),
+        TEST(a_clock_that_goes_again_is_trusted_again),
+        TEST(blocking_calls_draw_their_seed_from_the_environment),
+        TEST(a_blocking_wait_is_woken_through_its_walk),
         TEST(a_clock_that_steps_back_is_read_as_standing_still),
         TEST(a_timer_in_blocking_code_fires_after_the_callback),
         TEST(a_timer_that_is_not_due_stays_silent),

@@ -124,6 +124,20 @@ static void a_refusal_without_a_bit_is_replaced_only_if_all_are(void **state)
     assert_int_equal(f->seen.reason_status, -170);
 }
 
+static void the_last_bit_is_that_of_minus_163(void **state)
+{
+    struct fixture *f = *state;
+    struct resil_fallback_config last = {.refusals = RESIL_REFUSAL_BIT(-163)};
+    struct resil_fallback_config first = {.refusals = RESIL_REFUSAL_BIT(-100)};
+
+    f->script.admit[0] = -163;
+    f->script.admit[1] = -164;
+    f->script.admit[2] = -164;
+    assert_int_equal(run(f, &last), RESIL_OK);
+    assert_int_equal(run(f, &last), -164);
+    assert_int_equal(run(f, &first), -164);
+}
+
 static void an_error_of_a_policy_is_replaced_whatever_the_mask(void **state)
 {
     struct fixture *f = *state;
@@ -193,6 +207,7 @@ int main(void)
         TEST(chosen_outcomes_alone_are_replaced),
         TEST(chosen_refusals_alone_are_replaced),
         TEST(a_refusal_without_a_bit_is_replaced_only_if_all_are),
+        TEST(the_last_bit_is_that_of_minus_163),
         TEST(an_error_of_a_policy_is_replaced_whatever_the_mask),
         TEST(a_substitute_that_fails_is_the_result),
         TEST(init_refuses_bad_masks),

@@ -141,6 +141,37 @@ static void when_all_fail_the_last_result_goes_on(void **state)
     nothing_is_held(f, 1);
 }
 
+/* As a retry inside of a lane does. */
+static int stop(void *self, uint64_t *frame, struct resil_walk *walk)
+{
+    int verdict = script_settle(self, frame, walk);
+
+    if (walk->attempt.kind == RESIL_ATTEMPT_HEDGE) {
+        walk->stopped = RESIL_EEXHAUSTED;
+        walk->retry_at_ns = 7777;
+    }
+    return verdict;
+}
+
+static void why_the_last_lane_stopped_is_reported(void **state)
+{
+    struct fixture *f = *state;
+
+    forks(f, 1);
+    f->scripts[2].ops.settle = stop;
+    begin(f, 3, NULL);
+    (void)step_at(f, 1000);
+    (void)step_at(f, 1100);
+    (void)report(f, f->ids[0], RESIL_FAILURE);
+    (void)step_at(f, 1110);
+    (void)report(f, f->ids[1], RESIL_FAILURE);
+    while (step_at(f, 1120) == RESIL_STEP_CALL)
+        (void)report(f, f->step.attempt->id, RESIL_FAILURE);
+    assert_int_equal(fini(f), RESIL_EFAILED);
+    assert_int_equal(f->report.stopped, RESIL_EEXHAUSTED);
+    assert_int_equal(f->report.retry_at_ns, 7777);
+}
+
 static void a_refused_hedge_does_not_hide_a_failure(void **state)
 {
     struct fixture *f = *state;
@@ -342,6 +373,7 @@ int main(void)
         TEST(caller_is_an_answer_and_wins_too),
         TEST(a_failed_attempt_waits_for_the_other),
         TEST(when_all_fail_the_last_result_goes_on),
+        TEST(why_the_last_lane_stopped_is_reported),
         TEST(a_refused_hedge_does_not_hide_a_failure),
         TEST(three_lanes_are_the_most),
         TEST(cancel_tears_down_every_lane_and_the_trunk),

@@ -18,6 +18,9 @@ struct attempt {
     int rc;
 };
 
+/* What start() gives to the balancer. */
+static const struct resil_picker *picker;
+
 static void start(struct guarded *guarded, const struct resil_guard_config *config, size_t hosts)
 {
     struct fixture *fixture = fixture_new();
@@ -27,7 +30,7 @@ static void start(struct guarded *guarded, const struct resil_guard_config *conf
     fixture->config.state_size = RESIL_GUARD_STATE;
     fixture->config.state_init = resil_guard_state;
     fixture->config.state_arg = &guarded->guard;
-    fixture->config.picker = resil_picker_round_robin();
+    fixture->config.picker = picker;
     fixture->config.outlier.consecutive = RESIL_OFF;
     fixture->config.outlier.consecutive_local = RESIL_OFF;
     fixture_start(fixture, hosts);
@@ -36,13 +39,18 @@ static void start(struct guarded *guarded, const struct resil_guard_config *conf
     assert_true(guarded->policy.ops->frame_words <= 16);
 }
 
-static struct attempt enter(struct guarded *guarded)
+static struct attempt enter_with(struct guarded *guarded, uint64_t seed)
 {
     struct attempt attempt = {
-        .walk = {.request = &guarded->request, .now_ns = guarded->fixture->now_ns, .seed_ = 1}};
+        .walk = {.request = &guarded->request, .now_ns = guarded->fixture->now_ns, .seed_ = seed}};
 
     attempt.rc = guarded->policy.ops->admit(guarded->policy.self, attempt.frame, &attempt.walk);
     return attempt;
+}
+
+static struct attempt enter(struct guarded *guarded)
+{
+    return enter_with(guarded, 1);
 }
 
 static void leave(struct guarded *guarded, struct attempt *attempt, enum resil_outcome outcome)
@@ -88,6 +96,22 @@ static void a_limit_holds_for_each_endpoint(void **state)
     for (size_t i = 0; i < 6; i++)
         leave(&guarded, &attempts[i], RESIL_SUCCESS);
     assert_int_equal(fixture_snapshot(guarded.fixture).in_flight, 0);
+    fixture_end(guarded.fixture);
+}
+
+static void a_limit_holds_beside_a_breaker_too(void **state)
+{
+    static const struct resil_breaker_config quick = {.calls_min = 2};
+    static const struct resil_bulkhead_config one = {.limit = 1};
+    struct guarded guarded;
+    struct attempt attempt;
+
+    (void)state;
+    start(&guarded, &(struct resil_guard_config){.breaker = &quick, .bulkhead = &one}, 1);
+    attempt = enter(&guarded);
+    assert_int_equal(attempt.rc, RESIL_PASS);
+    assert_int_equal(enter(&guarded).rc, RESIL_EFULL);
+    leave(&guarded, &attempt, RESIL_SUCCESS);
     fixture_end(guarded.fixture);
 }
 
@@ -190,7 +214,7 @@ static enum resil_outcome fail_on_the_first(void *arg, struct resil_attempt *att
     return attempt->number == 1 ? RESIL_NOT_SENT : RESIL_SUCCESS;
 }
 
-static void a_retry_goes_to_another_endpoint(void **state)
+static void a_retry_goes_elsewhere(const struct resil_picker *by)
 {
     static const struct resil_bulkhead_config two = {.limit = 2};
     struct guarded guarded;
@@ -199,7 +223,7 @@ static void a_retry_goes_to_another_endpoint(void **state)
     struct resil_retry retry;
     struct virtual_env env;
 
-    (void)state;
+    picker = by;
     start(&guarded, &(struct resil_guard_config){.bulkhead = &two}, 2);
     virtual_env_init(&env, guarded.fixture->now_ns);
     assert_int_equal(resil_retry_init(&retry, NULL), RESIL_OK);
@@ -214,6 +238,43 @@ static void a_retry_goes_to_another_endpoint(void **state)
     }
     assert_int_equal(fixture_snapshot(guarded.fixture).in_flight, 0);
     fixture_end(guarded.fixture);
+    picker = resil_picker_round_robin();
+}
+
+static void a_retry_goes_to_another_endpoint(void **state)
+{
+    (void)state;
+    a_retry_goes_elsewhere(resil_picker_round_robin());
+    a_retry_goes_elsewhere(resil_picker_random());
+}
+
+/* Of a call that is stepped: what chance decides comes from the call's own seed. */
+static void the_same_seed_picks_the_same_endpoint(void **state)
+{
+    static const struct resil_bulkhead_config two = {.limit = 2};
+    struct guarded guarded;
+    bool used[2] = {false, false};
+
+    (void)state;
+    picker = resil_picker_random();
+    start(&guarded, &(struct resil_guard_config){.bulkhead = &two}, 2);
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        struct attempt attempts[2];
+        size_t hosts[2];
+
+        for (size_t i = 0; i < 2; i++) {
+            attempts[i] = enter_with(&guarded, seed);
+            assert_int_equal(attempts[i].rc, RESIL_PASS);
+            hosts[i] = host_of(&guarded, &attempts[i]);
+        }
+        assert_int_equal(hosts[0], hosts[1]);
+        used[hosts[0]] = true;
+        for (size_t i = 0; i < 2; i++)
+            leave(&guarded, &attempts[i], RESIL_SUCCESS);
+    }
+    assert_true(used[0] && used[1]);
+    fixture_end(guarded.fixture);
+    picker = resil_picker_round_robin();
 }
 
 /* Fails until the breaker is open; returns when it will let the next call through. */
@@ -334,15 +395,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limit_holds_for_each_endpoint),
+        cmocka_unit_test(a_limit_holds_beside_a_breaker_too),
         cmocka_unit_test(an_open_breaker_sends_calls_elsewhere),
         cmocka_unit_test(when_all_are_open_the_call_is_refused_and_told_when),
         cmocka_unit_test(without_endpoints_it_is_unavailable),
         cmocka_unit_test(what_one_refuses_the_other_gives_back),
         cmocka_unit_test(a_retry_goes_to_another_endpoint),
         cmocka_unit_test(an_endpoints_breaker_has_defaults_of_its_own),
+        cmocka_unit_test(the_same_seed_picks_the_same_endpoint),
         cmocka_unit_test(refuses_what_can_not_be),
         cmocka_unit_test(after_eight_refusals_a_call_is_refused),
     };
 
+    picker = resil_picker_round_robin();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

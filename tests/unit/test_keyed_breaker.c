@@ -468,6 +468,21 @@ static void top_lists_the_worst(void **state)
     free(breaker);
 }
 
+static void top_writes_to_its_places_alone(void **state)
+{
+    struct resil_keyed_breaker *breaker = make(config_of(100));
+    struct resil_keyed_breaker_entry around[4] = {0};
+    struct resil_keyed_breaker_entry empty = {0};
+
+    (void)state;
+    for (uint64_t key = 10; key < 30; key++)
+        trip(breaker, key, T0);
+    assert_int_equal(resil_keyed_breaker_top(breaker, T0, &around[1], 2), 2);
+    assert_memory_equal(&around[0], &empty, sizeof empty);
+    assert_memory_equal(&around[3], &empty, sizeof empty);
+    free(breaker);
+}
+
 static void rebase_lets_every_open_key_probe(void **state)
 {
     struct resil_keyed_breaker *breaker = make(config_of(10));
@@ -550,6 +565,7 @@ int main(void)
         cmocka_unit_test(an_open_key_can_be_kept_for_ever),
         cmocka_unit_test(a_clock_set_back_opens_for_nobody_for_ever),
         cmocka_unit_test(top_lists_the_worst),
+        cmocka_unit_test(top_writes_to_its_places_alone),
         cmocka_unit_test(rebase_lets_every_open_key_probe),
         cmocka_unit_test(policy_guards_the_key_of_the_request),
     };

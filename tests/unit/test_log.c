@@ -146,6 +146,16 @@ static void log_peeks_and_refuses_without_writing(void **state)
     assert_memory_equal(words, &room, sizeof words);
 }
 
+static void log_drained_for_no_time_lets_slow_clocks_in(void **state)
+{
+    struct resil_log *log = make(5, 0);
+
+    (void)state;
+    assert_int_equal(take(log, T0), RESIL_OK);
+    resil_log_drain(log, 0, T0);
+    assert_int_equal(take(log, T0 - 1), RESIL_OK);
+}
+
 static void log_drains_for_a_span(void **state)
 {
     struct resil_log *log = make(3, RESIL_SEC(1));
@@ -299,6 +309,7 @@ int main(void)
         cmocka_unit_test(log_unwinds_in_reverse_order_across_the_end),
         cmocka_unit_test(log_forgets_a_cancel_that_comes_after_the_period),
         cmocka_unit_test(log_peeks_and_refuses_without_writing),
+        cmocka_unit_test(log_drained_for_no_time_lets_slow_clocks_in),
         cmocka_unit_test(log_drains_for_a_span),
         cmocka_unit_test(older_now_never_loosens),
         cmocka_unit_test(clock_that_was_set_back_never_leaves_it_stuck),

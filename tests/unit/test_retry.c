@@ -206,6 +206,16 @@ static void retry_never_sleeps_to_the_deadline(void **state)
     assert_int_equal(settle(&fixture, RESIL_OVERLOAD, RESIL_SEC(1)), RESIL_DECIDED);
     assert_int_equal(fixture.walk.stopped, RESIL_EDEADLINE);
     assert_int_equal(fixture.walk.retry_at_ns, NOW + RESIL_SEC(1));
+
+    /* However short the hint: only none at all tells no time. */
+    make(&fixture, &plain);
+    fixture.walk.attempt.deadline_ns = NOW + 1;
+    assert_int_equal(settle(&fixture, RESIL_OVERLOAD, 1), RESIL_DECIDED);
+    assert_int_equal(fixture.walk.retry_at_ns, NOW + 1);
+    make(&fixture, &plain);
+    fixture.walk.attempt.deadline_ns = NOW + 1;
+    assert_int_equal(settle(&fixture, RESIL_OVERLOAD, 0), RESIL_DECIDED);
+    assert_int_equal(fixture.walk.retry_at_ns, 0);
 }
 
 static void retry_with_a_deadline_that_has_passed_gives_up(void **state)

@@ -134,6 +134,32 @@ static void window_peeks_and_refuses_without_writing(void **state)
     assert_memory_equal(&before, &window, sizeof window);
 }
 
+/* A thread whose clock is behind isn't kept out either. */
+static void window_drained_for_no_time_stays_as_it_is(void **state)
+{
+    struct resil_window window = make(5, 0);
+    struct resil_window before;
+
+    (void)state;
+    assert_int_equal(take(&window, 1, T0), RESIL_OK);
+    memcpy(&before, &window, sizeof before);
+    resil_window_drain(&window, 0, T0);
+    assert_memory_equal(&window, &before, sizeof before);
+    assert_int_equal(take(&window, 1, T0 - 1), RESIL_OK);
+}
+
+static void window_rebased_after_a_change_has_nothing_of_its_new_limit_left(void **state)
+{
+    struct resil_window window = make(5, 0);
+
+    (void)state;
+    assert_int_equal(
+        resil_window_reconfigure(&window, &(struct resil_window_config){.limit = 9}, T0), RESIL_OK);
+    assert_int_equal(take(&window, 1, T0), RESIL_OK);
+    resil_window_rebase(&window, RESIL_SEC(7));
+    assert_int_equal(take(&window, 1, RESIL_SEC(7)), RESIL_ELIMITED);
+}
+
 static void window_drains_for_a_span(void **state)
 {
     struct resil_window window = make(5, 0);
@@ -367,6 +393,8 @@ int main(void)
         cmocka_unit_test(window_gives_back_whatever_still_counts),
         cmocka_unit_test(refused_reservation_says_when_it_would_pass),
         cmocka_unit_test(window_peeks_and_refuses_without_writing),
+        cmocka_unit_test(window_drained_for_no_time_stays_as_it_is),
+        cmocka_unit_test(window_rebased_after_a_change_has_nothing_of_its_new_limit_left),
         cmocka_unit_test(window_drains_for_a_span),
         cmocka_unit_test(older_now_never_loosens),
         cmocka_unit_test(older_call_counts_in_the_newest_window),
