@@ -21,6 +21,9 @@
  * it is over. Without a deadline it waits as long as a peer's hint says, whatever the cap: give
  * requests a deadline.
  *
+ * A retry inside of a retry multiplies: three attempts of three each are nine runs of the callback.
+ * What bounds them together is the request's deadline, and a budget that both take from.
+ *
  * What a retry takes from the budget: 1 token, 2 after an OVERLOAD. It is taken last, so that a
  * retry that isn't made for another reason takes nothing. Each SUCCESS earns its share.
  *

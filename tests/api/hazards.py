@@ -32,7 +32,8 @@ def main():
     text = (tests / "hazards.md").read_text()
     if not judge(tests, "unit", "breaker", "nobody_wrote_this") or not judge(tests, "unit", "nowhere", None):
         sys.exit("control: what isn't there was not missed")
-    numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", text, re.M)]
+    table = text.split("## Broken on purpose")[0]
+    numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", table, re.M)]
     faults = [] if numbers == list(range(1, len(numbers) + 1)) else ["the numbers are out of order"]
     names = NAMED.findall(text)
     faults += filter(None, (judge(tests, room, program, case or None) for room, program, case in names))
