@@ -27,9 +27,9 @@
  *
  * The defaults (window, open time and jitter, probes and their gap) were chosen by a simulated fleet
  * in overload (tests/sim/README.md has the tables): with 14 calls a second in each client, all
- * probes together cost the peers at most 4 % of their capacity; with 10 % jitter and no gap between probes they would cost 15 %. They weigh more where
- * a client calls less: 7 % at 5.6 calls a second, 14 % at 2.8; a jitter_pct of 300 halves that, and
- * recovery takes up to 20 s longer.
+ * probes together cost the peers at most 4.2 % of their capacity; with 10 % jitter and no gap
+ * between probes they would cost 15 %. They weigh more where a client calls less: 7 % at 5.6 calls a
+ * second, 14 % at 2.8; a jitter_pct of 300 halves that, and recovery takes up to 20 s longer.
  *
  * All state is plain words without pointers. A breaker may lie in a shared mapping: all processes
  * that map it share it, and it outlives them. Zero its memory, initialise it once, in one process.

@@ -42,3 +42,7 @@ for name in ("offered", "good", "attempts", "probes"):
         sys.exit(f"--json has not each second's {name}")
 if sum(result["good_by_second"][10:]) != result["good"]:
     sys.exit("the seconds don't add up")
+
+broken = [sys.argv[1], "--scenario", "deploy", "--policy", "resil-loose", "--after", "60"]
+if subprocess.run(broken, check=False, capture_output=True).returncode != 1:
+    sys.exit("a broken promise doesn't show in the exit status")
