@@ -6,7 +6,12 @@
  * or interrupted in the middle back to the start). The library has none: this row says what that
  * leaves on the table.
  */
+#define _GNU_SOURCE
 #include <resil/stripes.h>
+
+#ifdef __linux__
+#include <sched.h>
+#endif
 
 #include "bench.h"
 #include "platform/cpu.h"
@@ -79,8 +84,23 @@ static void run(uint64_t iterations, uint32_t thread)
 
 #endif
 
+#ifdef __linux__
+
+/* What is asked where there are none. */
+static void run_getcpu(uint64_t iterations, uint32_t thread)
+{
+    (void)thread;
+    for (uint64_t i = 0; i < iterations; i++)
+        bench_keep((uint64_t)sched_getcpu());
+}
+
+#endif
+
 static const struct bench rows[] = {
     {.name = "limit.rseq", .here = here, .run = run},
+#ifdef __linux__
+    {.name = "limit.getcpu", .run = run_getcpu},
+#endif
 };
 
 BENCH_GROUP(rseq, rows);

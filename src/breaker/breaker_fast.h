@@ -93,7 +93,7 @@ RESIL__INLINE bool resil__breaker_refuses_by(const struct resil_breaker *breaker
 RESIL__INLINE bool resil__breaker_refuses(const struct resil_breaker *breaker, uint64_t word,
                                           uint64_t now_ns, uint64_t *retry_at_ns)
 {
-    return resil__word_rules(word) == 0
+    return RESIL__LIKELY(resil__word_rules(word) == 0)
                ? resil__breaker_refuses_by(breaker, &breaker->rules_[0], word, now_ns, retry_at_ns)
                : resil__breaker_refuses_by(breaker, &breaker->rules_[1], word, now_ns, retry_at_ns);
 }
