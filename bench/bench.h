@@ -22,6 +22,9 @@ struct resil_env;
 struct bench {
     const char *name; /* group.what */
 
+    /** False on a machine that lacks what the bench needs: the row is then absent. NULL = any. */
+    bool (*here)(void);
+
     /** Prepares the state that all threads share; NULL = nothing to prepare. False = can't be
         measured. */
     bool (*setup)(uint32_t threads);
@@ -47,6 +50,10 @@ static inline void bench_keep(uint64_t value)
 {
     __asm__ volatile("" : : "r"(value) : "memory");
 }
+
+/** Memory that starts a page of 2 MiB, in pages of that size if the system gives them to who asks,
+    else in small ones. NULL when there is none; given back by free. */
+void *bench_memory(size_t size, bool huge);
 
 /** Ends the program: an operation did not do what is measured (granted instead of refused, ...). */
 _Noreturn void bench_fail(const char *name);

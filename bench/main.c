@@ -63,7 +63,9 @@ static size_t choose(const struct options *options, struct measure_series *serie
             bool baseline =
                 !options->json && options->count == 0 && strcmp(bench->name, BASELINE) == 0;
 
-            if (wanted || baseline)
+            if ((wanted || baseline) && bench->here != NULL && !bench->here())
+                (void)fprintf(stderr, "resil-bench: %s: not on this machine\n", bench->name);
+            else if (wanted || baseline)
                 series[count++] = (struct measure_series){.bench = bench, .baseline = !wanted};
         }
     if (options->filter == NULL)

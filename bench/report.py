@@ -33,13 +33,18 @@ LIMITS = (
     ("limiter.gcra", "limit.xadd"),
     ("limiter.leased", "limit.xadd"),
     ("bulkhead.pair", "limit.xadd"),
+    ("bulkhead.leased", "limit.xadd"),
+    ("keyed.hot", "limit.xadd"),
+    ("keyed.random", "limit.miss"),
+    ("keyed.random_huge", "limit.miss_huge"),
     ("retry.success", "limit.call"),
     ("breaker.open", "limit.call"),
     ("limiter.gcra_refuse", "limit.call"),
     ("bulkhead.full", "limit.call"),
 )
 
-STEPS = {"limit.clock": "a reading of the clock", "limit.xadd": "an atomic addition", "limit.call": "an empty call"}
+STEPS = {"limit.clock": "a reading of the clock", "limit.xadd": "an atomic addition", "limit.call": "an empty call",
+         "limit.miss": "a line of far memory", "limit.miss_huge": "the same in huge pages"}
 
 # (what both do, ours, the peer's, the peer)
 PEERS = (

@@ -51,8 +51,9 @@ RESIL_BEGIN_DECLS
 
 /** How permits are leased. All-zero is the default. */
 struct resil_leased_bulkhead_config {
-    /** Stripes, 1 to 16, rounded up to a power of two; 0 = 16. As many as processors run the calls
-        is best. */
+    /** Stripes, 1 to 16, rounded up to a power of two; 0 = 16. As many as there are processors is
+        best, resil_stripes() of resil/stripes.h if that is no more than 16: fewer share lines, more
+        keep more of the limit. */
     uint64_t stripes;
 
     /** The most permits of one lease, 2 to 65536; 0 = 16. */

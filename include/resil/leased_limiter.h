@@ -30,6 +30,11 @@
  * and below 2 every call asks the limiter itself. It follows a resil_limiter_reconfigure; what lay
  * in the stripes at that moment can once be used on top of the new burst.
  *
+ * A stripe is changed by a compare-and-swap, not in a restartable sequence that a taker would have
+ * to revoke by membarrier. On a line that stays in its cache the lock was measured to be 0.5 of the
+ * 3.7 ns of an acquire, where an atomic addition takes 2 ns; where one takes 6, it is more. It needs
+ * no fallback, and any thread can take back at any time.
+ *
  * Memory: holds a pointer and lives in one process; the limiter may lie in a shared mapping. In the
  * child of a fork init it again, or the tokens in the stripes are used twice. Calls that take from
  * the limiter directly, past the leases, may use the K as well: then the bound is K higher.
@@ -50,8 +55,9 @@ RESIL_BEGIN_DECLS
 
 /** How tokens are leased. All-zero is the default. */
 struct resil_leased_limiter_config {
-    /** Stripes, 1 to 16, rounded up to a power of two; 0 = 16. As many as processors run the calls
-        is best: fewer share lines, more keep more of the burst. */
+    /** Stripes, 1 to 16, rounded up to a power of two; 0 = 16. As many as there are processors is
+        best, resil_stripes() of resil/stripes.h if that is no more than 16: fewer share lines, more
+        keep more of the burst. */
     uint64_t stripes;
 
     /** The most tokens of one lease, 2 to 65536; 0 = 64. */

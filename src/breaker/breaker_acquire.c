@@ -98,8 +98,8 @@ __attribute__((noinline)) int resil__breaker_acquire_cold(struct resil_breaker *
 }
 
 /* Refusing while open is all that a call in trouble costs: no stack frame for it, either. */
-int resil_breaker_acquire(struct resil_breaker *breaker, uint64_t now_ns,
-                          struct resil_permit *permit)
+RESIL__HOT int resil_breaker_acquire(struct resil_breaker *breaker, uint64_t now_ns,
+                                     struct resil_permit *permit)
 {
     uint64_t word;
 

@@ -57,6 +57,12 @@ static inline bool resil__breaker_striped(const struct resil_breaker *breaker)
     return RESIL__UNLIKELY(breaker->stripes_ != 0);
 }
 
+/** True if the window is neither striped nor one of calls: one question for the most common kind. */
+static inline bool resil__breaker_plain(const struct resil_breaker *breaker)
+{
+    return RESIL__LIKELY((breaker->stripes_ | breaker->calls_) == 0);
+}
+
 /** The longest time that an until word can lie ahead. */
 static inline uint64_t resil__breaker_longest(const struct resil_breaker_rules_ *rules,
                                               uint64_t until)
@@ -87,7 +93,7 @@ RESIL__INLINE bool resil__breaker_refuses_by(const struct resil_breaker *breaker
 RESIL__INLINE bool resil__breaker_refuses(const struct resil_breaker *breaker, uint64_t word,
                                           uint64_t now_ns, uint64_t *retry_at_ns)
 {
-    return resil__word_rules(word) == 0
+    return RESIL__LIKELY(resil__word_rules(word) == 0)
                ? resil__breaker_refuses_by(breaker, &breaker->rules_[0], word, now_ns, retry_at_ns)
                : resil__breaker_refuses_by(breaker, &breaker->rules_[1], word, now_ns, retry_at_ns);
 }
@@ -142,7 +148,7 @@ RESIL__INLINE bool resil__breaker_record_quick(struct resil_breaker *breaker, ui
                                           start_ns, now_ns, result, put);
 }
 
-/** The same for a window of calls, and for whom record_quick said no. False: the cold half must;
+/** The same for a window of calls. False: the cold half must;
     else *rc is the answer. */
 static inline bool resil__breaker_count_quick(struct resil_breaker *breaker, const uint64_t *token,
                                               const uint64_t *start_ns, uint64_t now_ns,

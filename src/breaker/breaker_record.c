@@ -267,11 +267,10 @@ __attribute__((noinline)) static int record_rest(struct resil_breaker *breaker,
     return rc;
 }
 
-__attribute__((noinline)) static int record_count(struct resil_breaker *breaker,
-                                                  struct resil_permit *permit, uint64_t now_ns,
-                                                  const struct resil_result *result,
-                                                  struct resil__slices_put put)
+RESIL__NOINLINE static int record_count(struct resil_breaker *breaker, struct resil_permit *permit,
+                                        uint64_t now_ns, const struct resil_result *result)
 {
+    struct resil__slices_put none = {.cell = NULL};
     int rc;
 
     if (resil__breaker_count_quick(breaker, &permit->token_, &permit->start_ns_, now_ns, result,
@@ -279,12 +278,12 @@ __attribute__((noinline)) static int record_count(struct resil_breaker *breaker,
         permit->token_ = 0;
         return rc;
     }
-    return record_rest(breaker, permit, now_ns, result, put);
+    return record_rest(breaker, permit, now_ns, result, none);
 }
 
 RESIL__INLINE int record_in(struct resil_breaker *breaker, uint64_t stripe,
                             struct resil_permit *permit, uint64_t now_ns,
-                            const struct resil_result *result, bool striped)
+                            const struct resil_result *result)
 {
     struct resil__slices_put put;
 
@@ -293,9 +292,7 @@ RESIL__INLINE int record_in(struct resil_breaker *breaker, uint64_t stripe,
         permit->token_ = 0;
         return RESIL_OK;
     }
-    if (striped)
-        return record_rest(breaker, permit, now_ns, result, put);
-    return record_count(breaker, permit, now_ns, result, put);
+    return record_rest(breaker, permit, now_ns, result, put);
 }
 
 RESIL__NOINLINE static int record_asked(struct resil_breaker *breaker, struct resil_permit *permit,
@@ -303,28 +300,29 @@ RESIL__NOINLINE static int record_asked(struct resil_breaker *breaker, struct re
 {
     uint64_t stripe = resil__cpu_ask() & breaker->stripes_;
 
-    return record_in(breaker, stripe, permit, now_ns, result, true);
+    return record_in(breaker, stripe, permit, now_ns, result);
 }
 
-RESIL__NOINLINE static int record_striped(struct resil_breaker *breaker,
-                                          struct resil_permit *permit, uint64_t now_ns,
-                                          const struct resil_result *result)
+RESIL__NOINLINE RESIL__HOT static int record_striped(struct resil_breaker *breaker,
+                                                     struct resil_permit *permit, uint64_t now_ns,
+                                                     const struct resil_result *result)
 {
     uint32_t cpu;
 
     if (RESIL__UNLIKELY(!resil__cpu_kept(&cpu)))
         return record_asked(breaker, permit, now_ns, result);
-    return record_in(breaker, cpu & breaker->stripes_, permit, now_ns, result, true);
+    return record_in(breaker, cpu & breaker->stripes_, permit, now_ns, result);
 }
 
-int resil_breaker_record(struct resil_breaker *breaker, struct resil_permit *permit,
-                         uint64_t now_ns, const struct resil_result *result)
+RESIL__HOT int resil_breaker_record(struct resil_breaker *breaker, struct resil_permit *permit,
+                                    uint64_t now_ns, const struct resil_result *result)
 {
     if (breaker == NULL || permit == NULL || result == NULL)
         return RESIL_EINVAL;
-    if (resil__breaker_striped(breaker))
-        return record_striped(breaker, permit, now_ns, result);
-    return record_in(breaker, 0, permit, now_ns, result, false);
+    if (!resil__breaker_plain(breaker))
+        return resil__breaker_striped(breaker) ? record_striped(breaker, permit, now_ns, result)
+                                               : record_count(breaker, permit, now_ns, result);
+    return record_in(breaker, 0, permit, now_ns, result);
 }
 
 int resil_breaker_cancel(struct resil_breaker *breaker, struct resil_permit *permit,

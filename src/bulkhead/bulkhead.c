@@ -34,7 +34,7 @@ int resil_bulkhead_init_sized(struct resil_bulkhead *bulkhead, size_t bulkhead_s
 
 /* Laid out for the refusal: a jump that is taken costs a full bulkhead a sixth of its time, and one
    that grants nothing beside its locked instruction. */
-int resil_bulkhead_acquire(struct resil_bulkhead *bulkhead)
+RESIL__HOT int resil_bulkhead_acquire(struct resil_bulkhead *bulkhead)
 {
     uint64_t word = resil__load_relaxed(&bulkhead->word_);
 
@@ -43,7 +43,7 @@ int resil_bulkhead_acquire(struct resil_bulkhead *bulkhead)
     return resil__bulkhead_acquire_from(bulkhead, word);
 }
 
-int resil_bulkhead_release(struct resil_bulkhead *bulkhead)
+RESIL__HOT int resil_bulkhead_release(struct resil_bulkhead *bulkhead)
 {
     return resil__bulkhead_release(bulkhead);
 }

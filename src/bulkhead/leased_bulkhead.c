@@ -123,12 +123,12 @@ int resil__leased_bulkhead_release_slow(struct resil_leased_bulkhead *leased)
     }
 }
 
-int resil_leased_bulkhead_acquire(struct resil_leased_bulkhead *leased)
+RESIL__HOT int resil_leased_bulkhead_acquire(struct resil_leased_bulkhead *leased)
 {
     return resil__leased_bulkhead_acquire(leased);
 }
 
-int resil_leased_bulkhead_release(struct resil_leased_bulkhead *leased)
+RESIL__HOT int resil_leased_bulkhead_release(struct resil_leased_bulkhead *leased)
 {
     return resil__leased_bulkhead_release(leased);
 }

@@ -146,9 +146,9 @@ static void report_success(struct resil_report *report, const struct resil_walk 
     };
 }
 
-int resil_chain_run(const struct resil_chain *chain, const struct resil_env *env,
-                    const struct resil_request *request, resil_call_fn *fn, void *arg,
-                    struct resil_report *report)
+RESIL__HOT int resil_chain_run(const struct resil_chain *chain, const struct resil_env *env,
+                               const struct resil_request *request, resil_call_fn *fn, void *arg,
+                               struct resil_report *report)
 {
     struct resil_call call RESIL__UNINITIALISED;
     struct resil_walk *walk = &call.lane_.walk;

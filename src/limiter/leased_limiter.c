@@ -207,8 +207,8 @@ int resil__leased_limiter_acquire_slow(struct resil_leased_limiter *leased, uint
     return rc;
 }
 
-int resil_leased_limiter_acquire(struct resil_leased_limiter *leased, uint64_t cost,
-                                 uint64_t now_ns, uint64_t *retry_at_ns)
+RESIL__HOT int resil_leased_limiter_acquire(struct resil_leased_limiter *leased, uint64_t cost,
+                                            uint64_t now_ns, uint64_t *retry_at_ns)
 {
     cost += cost == 0;
     if (RESIL__LIKELY(resil__leased_limiter_try(leased, cost)))

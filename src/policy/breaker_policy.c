@@ -57,29 +57,29 @@ __attribute__((noinline)) static uint64_t settle_cold(struct resil_breaker *brea
     return event;
 }
 
-/* What the quick try leaves over. */
-static inline uint64_t settle_rest(struct resil_breaker *breaker, const uint64_t *frame,
-                                   const struct resil_walk *walk, struct resil__slices_put put)
+/* A window of calls. Returns what there is to tell. */
+RESIL__NOINLINE static uint64_t settle_count(struct resil_breaker *breaker, const uint64_t *frame,
+                                             const struct resil_walk *walk)
 {
+    struct resil__slices_put none = {.cell = NULL};
     int unused;
 
     if (resil__breaker_count_quick(breaker, &frame[0], &frame[1], walk->now_ns, &walk->result,
                                    &unused))
         return 0;
-    return settle_cold(breaker, frame, walk, put);
+    return settle_cold(breaker, frame, walk, none);
 }
 
-static int breaker_admit(void *self, uint64_t *frame, struct resil_walk *walk)
+RESIL__HOT static int breaker_admit(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     return admit(self, frame, walk);
 }
 
-__attribute__((noinline)) static int breaker_settle_rest(struct resil_breaker *breaker,
-                                                         const uint64_t *frame,
-                                                         const struct resil_walk *walk,
-                                                         struct resil__slices_put put)
+RESIL__NOINLINE static int breaker_settle_count(struct resil_breaker *breaker,
+                                                const uint64_t *frame,
+                                                const struct resil_walk *walk)
 {
-    (void)settle_rest(breaker, frame, walk, put);
+    (void)settle_count(breaker, frame, walk);
     return RESIL_PASS;
 }
 
@@ -91,13 +91,13 @@ RESIL__NOINLINE static int breaker_settle_cold(struct resil_breaker *breaker, co
     return RESIL_PASS;
 }
 
-RESIL__INLINE int breaker_settle_in(struct resil_breaker *breaker, uint32_t cpu,
+RESIL__INLINE int breaker_settle_in(struct resil_breaker *breaker, uint64_t stripe,
                                     const uint64_t *frame, const struct resil_walk *walk)
 {
     struct resil__slices_put put;
 
-    if (resil__breaker_record_quick(breaker, cpu & breaker->stripes_, &frame[0], &frame[1],
-                                    walk->now_ns, &walk->result, &put))
+    if (resil__breaker_record_quick(breaker, stripe, &frame[0], &frame[1], walk->now_ns,
+                                    &walk->result, &put))
         return RESIL_PASS;
     return breaker_settle_cold(breaker, frame, walk, put);
 }
@@ -106,31 +106,28 @@ RESIL__NOINLINE static int breaker_settle_asked(struct resil_breaker *breaker,
                                                 const uint64_t *frame,
                                                 const struct resil_walk *walk)
 {
-    return breaker_settle_in(breaker, resil__cpu_ask(), frame, walk);
+    return breaker_settle_in(breaker, resil__cpu_ask() & breaker->stripes_, frame, walk);
 }
 
-RESIL__NOINLINE static int breaker_settle_striped(struct resil_breaker *breaker,
-                                                  const uint64_t *frame,
-                                                  const struct resil_walk *walk)
+RESIL__NOINLINE RESIL__HOT static int breaker_settle_striped(struct resil_breaker *breaker,
+                                                             const uint64_t *frame,
+                                                             const struct resil_walk *walk)
 {
     uint32_t cpu;
 
     if (RESIL__UNLIKELY(!resil__cpu_kept(&cpu)))
         return breaker_settle_asked(breaker, frame, walk);
-    return breaker_settle_in(breaker, cpu, frame, walk);
+    return breaker_settle_in(breaker, cpu & breaker->stripes_, frame, walk);
 }
 
-static int breaker_settle(void *self, uint64_t *frame, struct resil_walk *walk)
+RESIL__HOT static int breaker_settle(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     struct resil_breaker *breaker = self;
-    struct resil__slices_put put;
 
-    if (resil__breaker_striped(breaker))
-        return breaker_settle_striped(breaker, frame, walk);
-    if (resil__breaker_record_quick(breaker, 0, &frame[0], &frame[1], walk->now_ns, &walk->result,
-                                    &put))
-        return RESIL_PASS;
-    return breaker_settle_rest(breaker, frame, walk, put);
+    if (!resil__breaker_plain(breaker))
+        return resil__breaker_striped(breaker) ? breaker_settle_striped(breaker, frame, walk)
+                                               : breaker_settle_count(breaker, frame, walk);
+    return breaker_settle_in(breaker, 0, frame, walk);
 }
 
 static int breaker_check(const void *self)
@@ -196,44 +193,53 @@ static int watch_admit(void *self, uint64_t *frame, struct resil_walk *walk)
     return rc;
 }
 
-__attribute__((noinline)) static int watch_settle_rest(const struct resil_breaker_watch *watch,
-                                                       const uint64_t *frame,
-                                                       const struct resil_walk *walk,
-                                                       struct resil__slices_put put)
+static int watch_tell(const struct resil_breaker_watch *watch, uint64_t event,
+                      const struct resil_walk *walk)
 {
-    uint64_t event = settle_rest(watch->breaker, frame, walk, put);
-
     if (event != 0)
         tell(watch, event, walk->now_ns);
     return RESIL_PASS;
+}
+
+RESIL__NOINLINE static int watch_settle_count(const struct resil_breaker_watch *watch,
+                                              const uint64_t *frame, const struct resil_walk *walk)
+{
+    return watch_tell(watch, settle_count(watch->breaker, frame, walk), walk);
+}
+
+RESIL__NOINLINE static int watch_settle_cold(const struct resil_breaker_watch *watch,
+                                             const uint64_t *frame, const struct resil_walk *walk,
+                                             struct resil__slices_put put)
+{
+    return watch_tell(watch, settle_cold(watch->breaker, frame, walk, put), walk);
+}
+
+RESIL__INLINE int watch_settle_in(const struct resil_breaker_watch *watch, uint64_t stripe,
+                                  const uint64_t *frame, const struct resil_walk *walk)
+{
+    struct resil__slices_put put;
+
+    if (resil__breaker_record_quick(watch->breaker, stripe, &frame[0], &frame[1], walk->now_ns,
+                                    &walk->result, &put))
+        return RESIL_PASS;
+    return watch_settle_cold(watch, frame, walk, put);
 }
 
 RESIL__NOINLINE static int watch_settle_striped(const struct resil_breaker_watch *watch,
                                                 const uint64_t *frame,
                                                 const struct resil_walk *walk)
 {
-    struct resil_breaker *breaker = watch->breaker;
-    uint64_t stripe = resil__cpu() & breaker->stripes_;
-    struct resil__slices_put put;
-
-    if (resil__breaker_record_quick(breaker, stripe, &frame[0], &frame[1], walk->now_ns,
-                                    &walk->result, &put))
-        return RESIL_PASS;
-    return watch_settle_rest(watch, frame, walk, put);
+    return watch_settle_in(watch, resil__cpu() & watch->breaker->stripes_, frame, walk);
 }
 
 static int watch_settle(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     const struct resil_breaker_watch *watch = self;
-    struct resil_breaker *breaker = watch->breaker;
-    struct resil__slices_put put;
 
-    if (resil__breaker_striped(breaker))
-        return watch_settle_striped(watch, frame, walk);
-    if (resil__breaker_record_quick(breaker, 0, &frame[0], &frame[1], walk->now_ns, &walk->result,
-                                    &put))
-        return RESIL_PASS;
-    return watch_settle_rest(watch, frame, walk, put);
+    if (!resil__breaker_plain(watch->breaker))
+        return resil__breaker_striped(watch->breaker) ? watch_settle_striped(watch, frame, walk)
+                                                      : watch_settle_count(watch, frame, walk);
+    return watch_settle_in(watch, 0, frame, walk);
 }
 
 static int watch_check(const void *self)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* A bulkhead in a chain: whatever the result, the permit goes back. */
+#include "base/compiler.h"
 #include "bulkhead/bulkhead_fast.h"
 
-static int admit(void *self, uint64_t *frame, struct resil_walk *walk)
+RESIL__HOT static int admit(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     (void)frame;
     (void)walk;
@@ -11,7 +12,7 @@ static int admit(void *self, uint64_t *frame, struct resil_walk *walk)
 }
 
 /* The chain calls it once for each admit that passed, so it can't release too much by itself. */
-static int give_back(void *self, uint64_t *frame, struct resil_walk *walk)
+RESIL__HOT static int give_back(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     (void)frame;
     (void)walk;

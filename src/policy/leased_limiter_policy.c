@@ -12,7 +12,7 @@ static int leased_check(const void *self)
     return leased != NULL && leased->limiter_ != NULL ? RESIL_OK : RESIL_EINVAL;
 }
 
-static int leased_admit(void *self, uint64_t *frame, struct resil_walk *walk)
+RESIL__HOT static int leased_admit(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     uint64_t cost = walk->request->cost;
 

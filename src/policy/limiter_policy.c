@@ -15,7 +15,7 @@ static int limiter_check(const void *self)
     return is_initialised(self) ? RESIL_OK : RESIL_EINVAL;
 }
 
-static int limiter_admit(void *self, uint64_t *frame, struct resil_walk *walk)
+RESIL__HOT static int limiter_admit(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     struct resil_limiter *limiter = self;
 

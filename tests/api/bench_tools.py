@@ -92,6 +92,11 @@ def check_goals(program, build):
         measured, verdict = goals.judge(one, there, minima, rseq)
         if measured != wanted[0] or not verdict.startswith(wanted[1]):
             yield f"goals: {one} came out as {measured} {verdict}, not {wanted}"
+    steps = (("a", 2), ("b", 1))
+    for one, rseq, wanted in ((goal, True, ""), (goal._replace(steps=steps), True, "5.00"),
+                              (bare._replace(steps=steps), True, "4.00"), (goal._replace(steps=(("c", 1),)), True, "")):
+        if goals.no_less(one, minima, rseq) != wanted:
+            yield f"goals: the steps of {one} are {goals.no_less(one, minima, rseq)}, not {wanted}"
     done = subprocess.run([sys.executable, program, build, "--rounds", "1", "--ms", "1"], text=True, capture_output=True,
                           check=False)
     rows = [line.split()[0] for line in done.stdout.splitlines()[1:] if line[:1].isalpha()]
