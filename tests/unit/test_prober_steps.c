@@ -10,7 +10,8 @@
 
 #include "driver/prober.h"
 
-static const struct resil_prober_config config = {.kind = RESIL_PROBER_HTTP, .http_path = "/health"};
+static const struct resil_prober_config config = {.kind = RESIL_PROBER_HTTP,
+                                                  .http_path = "/health"};
 
 static struct resil__prober_try begin(int fds[2])
 {
