@@ -656,7 +656,7 @@ static void a_result_never_counts_in_the_next_state(void **state)
         __func__,
         3,
         (body *const[]){succeed_or_be_late, reset_and_fail, succeed_or_be_late},
-        2,
+        3,
         set_up_counted,
         verify_late};
 
