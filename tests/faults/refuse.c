@@ -129,7 +129,7 @@ int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...)
 {
-    CHECK((flags & O_CLOEXEC) != 0);
+    CHECK(!__atomic_load_n(&armed, __ATOMIC_ACQUIRE) || (flags & O_CLOEXEC) != 0);
     return fault(CALL_open, EMFILE) ? -1 : __real_open(path, flags, 0600);
 }
 
@@ -137,7 +137,7 @@ int __real_open64(const char *path, int flags, ...);
 int __wrap_open64(const char *path, int flags, ...);
 int __wrap_open64(const char *path, int flags, ...)
 {
-    CHECK((flags & O_CLOEXEC) != 0);
+    CHECK(!__atomic_load_n(&armed, __ATOMIC_ACQUIRE) || (flags & O_CLOEXEC) != 0);
     return fault(CALL_open, EMFILE) ? -1 : __real_open64(path, flags, 0600);
 }
 

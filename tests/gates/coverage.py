@@ -143,7 +143,7 @@ def run_tests(build):
     absent = set(OTHERS) - pairs | {suite for suite in SUITES if not any(p.startswith(suite + ":") for p in pairs)}
     if absent:
         sys.exit(f"no such tests: {', '.join(sorted(absent))}")
-    # The children whose calls are refused can't always write down their counts.
+    # A child that is killed while it writes down its counts leaves a file that the next one complains about.
     env = {**os.environ, "GCOV_ERROR_FILE": str(build / "gcov-errors.txt")}
     suites = [word for suite in sorted({pair.split(":")[0] for pair in wanted}) for word in ("--suite", suite)]
     output = run(["meson", "test", "-C", build, "--no-rebuild", "--timeout-multiplier", "10", *suites,

@@ -4,7 +4,8 @@
 
 /*
  * For coverage builds, by -include: a forked child that leaves by _exit writes down which lines it
- * ran. Named before <unistd.h> comes in, so that its declaration is renamed with the calls.
+ * ran. Named before <unistd.h> comes in, so that its declaration is renamed with the calls. Where
+ * calls of the system are being refused (tests/faults/refuse.h), that ends first.
  */
 
 #define _exit resil_dump_and_exit
@@ -12,9 +13,12 @@
 __attribute__((noreturn)) void resil_dump_and_exit(int status);
 __attribute__((noreturn)) extern void _Exit(int status);
 extern void __gcov_dump(void);
+extern void refuse_arm(_Bool on) __attribute__((weak));
 
 __attribute__((weak, noreturn)) void resil_dump_and_exit(int status)
 {
+    if (refuse_arm)
+        refuse_arm(0);
     __gcov_dump();
     _Exit(status);
 }
