@@ -47,8 +47,10 @@ static bool is_free(uint64_t version, uint64_t used)
     return version == 0 || (uint32_t)used == UINT32_MAX;
 }
 
-/* The entry that an answer goes to: that of the same endpoint, else a free one, else the oldest. */
-static uint32_t entry_for(const struct resil__probes *probes, uint64_t id, uint64_t skip)
+/* The entry that an answer goes to: that of the same endpoint, else a free one, else the oldest. seen
+   receives the version of which that is true. */
+static uint32_t entry_for(const struct resil__probes *probes, uint64_t id, uint64_t skip,
+                          uint64_t *seen)
 {
     uint64_t oldest_ns = UINT64_MAX;
     uint32_t best = RESIL__PROBES;
@@ -59,24 +61,27 @@ static uint32_t entry_for(const struct resil__probes *probes, uint64_t id, uint6
 
         if ((skip >> i & 1) != 0 || (version & 1) != 0)
             continue;
-        if (version != 0 && resil__load_relaxed(&probes->entries[i].id) == id)
+        if (version != 0 && resil__load_relaxed(&probes->entries[i].id) == id) {
+            *seen = version;
             return i;
+        }
         if (is_free(version, resil__load_relaxed(&probes->entries[i].used)))
             heard_ns = 0;
         if (best == RESIL__PROBES || heard_ns < oldest_ns) {
             oldest_ns = heard_ns;
             best = i;
+            *seen = version;
         }
     }
     return best;
 }
 
 /* Between the two steps of the version: pairs with read_entry in prequal.c. Every store is a
-   release after the odd version, so that a reader who sees one of them sees that, too. */
-static bool write_entry(struct resil__probes *probes, uint32_t i, const struct resil__probe *probe,
-                        uint64_t now_ns)
+   release after the odd version, so that a reader who sees one of them sees that, too. False: it has
+   been written since this version. */
+static bool write_entry(struct resil__probes *probes, uint32_t i, uint64_t version,
+                        const struct resil__probe *probe, uint64_t now_ns)
 {
-    uint64_t version = resil__load_relaxed(&probes->entries[i].version);
     uint64_t rif = resil__min(probe->rif, UINT32_MAX);
 
     if ((version & 1) != 0 || !resil__cas(&probes->entries[i].version, &version, version + 1))
@@ -97,9 +102,10 @@ void resil__probes_add(struct resil__probes *probes, const struct resil__probe *
 
     hear(probes, (uint32_t)resil__min(probe->rif, UINT32_MAX), hot_pct);
     for (uint32_t tries = 0; tries < RESIL__PROBES; tries++) {
-        uint32_t i = entry_for(probes, probe->id, tried);
+        uint64_t version = 0;
+        uint32_t i = entry_for(probes, probe->id, tried, &version);
 
-        if (i == RESIL__PROBES || write_entry(probes, i, probe, now_ns))
+        if (i == RESIL__PROBES || write_entry(probes, i, version, probe, now_ns))
             return;
         tried |= UINT64_C(1) << i;
     }

@@ -69,7 +69,7 @@ static bool is_invariant(void)
 
     __cpuid(0x80000000, highest, ebx, ecx, edx);
     if (highest < 0x80000007)
-        return false;
+        return false; /* unreachable: unless on a processor of before 2008 */
     __cpuid(0x80000007, eax, ebx, ecx, edx);
     return (edx & 1u << 8) != 0;
 }

@@ -734,6 +734,41 @@ static void a_success_never_lands_in_the_next_state(void **state)
     interleave_finds(&is, (struct fault){"resil__ring_success", &breaker.cells_[0], FAULT_BLIND});
 }
 
+/* As set_up_probing, with a gap between two probes: a grant that failed gives the gap back, too. */
+static void set_up_gap(void)
+{
+    struct resil_breaker_config with = config();
+
+    set_up_due();
+    with.probes = 2;
+    with.probe_success_pct = 100;
+    with.open_ns = 1;
+    with.probe_gap_ns = 1;
+    (void)resil_breaker_reconfigure(&breaker, &with, NULL, 0);
+    (void)resil_breaker_acquire(&breaker, NOW + OPEN, &permits[0]);
+    out = 1;
+    begun = resil__word_gen(breaker.word_);
+}
+
+/* A probe went out after the last transition, or there is no gap to wait for. */
+static void verify_gap(void)
+{
+    verify_slots();
+    interleave_check(out > 0 || resil_breaker_acquire(&breaker, NOW + OPEN + 2 + RESIL_SEC(1),
+                                                      &permits[3]) == RESIL_OK);
+}
+
+static void a_grant_that_failed_gives_its_gap_back(void **state)
+{
+    struct scenario is = {
+        __func__, 3,          (body *const[]){fail_probe, probe_later, probe_later},
+        3,        set_up_gap, verify_gap};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__breaker_probe", &breaker.leases_[1], FAULT_LOST});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -750,6 +785,7 @@ int main(void)
         cmocka_unit_test(late_failures_leave_the_new_state_alone),
         cmocka_unit_test(a_result_never_counts_in_the_next_state),
         cmocka_unit_test(a_success_never_lands_in_the_next_state),
+        cmocka_unit_test(a_grant_that_failed_gives_its_gap_back),
     };
 
     return cmocka_run_group_tests_name("breaker interleavings", tests, NULL, NULL);

@@ -62,7 +62,8 @@ static void write_first(uint32_t member)
     struct resil__probe probe = probe_of(member);
 
     probe.id = 50;
-    (void)write_entry(&probes, 0, &probe, NOW + member);
+    (void)write_entry(&probes, 0, resil__load_relaxed(&probes.entries[0].version), &probe,
+                      NOW + member);
 }
 
 static void set_up_one(void)
@@ -166,11 +167,42 @@ static void a_probe_is_asked_for_once(void **state)
     interleave_finds(&is, (struct fault){"resil__probes_want", &probes.asked, FAULT_BLIND});
 }
 
+/* Answers of two endpoints that come in at once: both want the first free entry. */
+static void answer_own(int self)
+{
+    struct resil__probe probe = probe_of((uint32_t)self);
+
+    resil__probes_add(&probes, &probe, NOW, 84);
+}
+
+static void verify_both(void)
+{
+    uint64_t found = 0;
+
+    for (uint32_t i = 0; i < RESIL__PROBES; i++) {
+        interleave_check(probes.entries[i].version % 2 == 0);
+        if (probes.entries[i].version != 0)
+            found += probes.entries[i].id;
+    }
+    interleave_check(found == 50 + 51);
+}
+
+static void two_answers_find_places_of_their_own(void **state)
+{
+    struct scenario is = {__func__, 2,      (body *const[]){answer_own, answer_own},
+                          3,        set_up, verify_both};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"write_entry", &probes.entries[0].version, FAULT_BLIND});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_never_torn),
         cmocka_unit_test(a_probe_is_asked_for_once),
+        cmocka_unit_test(two_answers_find_places_of_their_own),
     };
 
     return cmocka_run_group_tests_name("prequal_interleavings", tests, NULL, NULL);

@@ -141,6 +141,7 @@ static void an_endpoint_stays_until_its_probe_is_back(void **state)
     fixture_wait(fixture, RESIL_SEC(2));
     assert_int_equal(fixture_snapshot(fixture).leaving, 1);
     assert_string_equal(probe.address, "h0");
+    assert_int_equal(resil_balancer_fini(&fixture->lb), RESIL_EBUSY);
     assert_int_equal(resil_balancer_probed(&fixture->lb, &probe, false, 0, 0, fixture->now_ns),
                      RESIL_OK);
     fixture_wait(fixture, RESIL_SEC(2));
