@@ -24,39 +24,33 @@ static void raise_reach(struct resil_gcra_ *gcra, uint64_t reach_ns)
         resil__contend(&contend);
 }
 
-/** True when the word still names the slot that was read, and the slot is of the generation that was
-    read first: a refusal computed from it is final. Two changes later it is the same slot again. In
-    this order: who sees the word come back sees the generation that came before it. */
+/** True when the word is the one that was read, under the generation that was read behind it: what was
+    computed from both is how things stand. In this order: who sees the word come back after two
+    changes sees the generation that came before it. */
 static bool is_settled(const struct resil_gcra_ *gcra, uint64_t word, uint64_t generation)
 {
-    return ((resil__load_acquire(&gcra->word_) ^ word) & 1) == 0 &&
+    return resil__load_acquire(&gcra->word_) == word &&
            resil__gcra_stands(&gcra->slot_[word & 1], generation);
 }
 
-/** The state word; at the first use it is made, so that a bucket that starts empty fills. */
+/** The state at the first use, so that a bucket that starts empty fills. */
+static uint64_t first_word(const struct resil_gcra_ *gcra, uint64_t now_ns)
+{
+    struct resil__rate rate = resil__gcra_rate(&gcra->slot_[0]);
+
+    return resil__gcra_first(&rate, now_ns);
+}
+
+/** The state word; at the first use it is made. */
 static uint64_t load_word(struct resil_gcra_ *gcra, uint64_t now_ns)
 {
     uint64_t word = resil__load_acquire(&gcra->word_);
-    struct resil__rate rate;
     uint64_t first;
 
     if (word != 0)
         return word;
-    rate = resil__gcra_rate(&gcra->slot_[0]);
-    first = resil__gcra_first(&rate, now_ns);
+    first = first_word(gcra, now_ns);
     return resil__cas(&gcra->word_, &word, first) ? first : word;
-}
-
-/** The state word as it would be made. */
-static uint64_t peek_word(const struct resil_gcra_ *gcra, uint64_t now_ns)
-{
-    uint64_t word = resil__load_acquire(&gcra->word_);
-    struct resil__rate rate;
-
-    if (word != 0)
-        return word;
-    rate = resil__gcra_rate(&gcra->slot_[0]);
-    return resil__gcra_first(&rate, now_ns);
 }
 
 /** A question as one state answers it. */
@@ -143,8 +137,9 @@ int resil__gcra_peek(const struct resil_gcra_ *gcra, const struct resil__gcra_as
                      uint64_t *retry_at_ns)
 {
     for (;;) {
-        uint64_t word = peek_word(gcra, ask->now_ns);
-        struct answer answer = judge(gcra, word, ask);
+        uint64_t word = resil__load_acquire(&gcra->word_);
+        uint64_t state = word != 0 ? word : first_word(gcra, ask->now_ns);
+        struct answer answer = judge(gcra, state, ask);
 
         if (!is_settled(gcra, word, answer.rate.generation))
             continue;

@@ -89,7 +89,7 @@ RESIL__INLINE int resil__gcra_try_slot(struct resil_gcra_ *gcra, unsigned which,
     }
     if (RESIL__UNLIKELY(
             ahead > tau + ((resil__load_acquire(&gcra->reach_ns_) + RESIL__STALL_NS) << shift) ||
-            ((resil__load_acquire(&gcra->word_) ^ which) & 1) != 0))
+            resil__load_acquire(&gcra->word_) != old || !resil__gcra_stands(slot, generation)))
         return RESIL__GCRA_UNDECIDED;
     /* Rounded up: ahead > room. */
     *at_ns = resil__add_sat(now_ns, ((ahead - room - 1) >> shift) + 1);

@@ -332,6 +332,75 @@ static void reserve_four(int self)
     granted += resil_limiter_reserve(&limiter, 4, NOW, 0, &reserved[self]) == RESIL_OK ? 4 : 0;
 }
 
+/* One more than there is: each of the three configs has a time at which it would be. */
+static void miss_one(int self)
+{
+    uint64_t at_ns = 0;
+    int rc = resil_limiter_acquire(&limiter, 5, NOW, &at_ns);
+
+    (void)self;
+    interleave_check(rc == RESIL_ELIMITED);
+    interleave_check(at_ns == NOW + RESIL_SEC(1) || at_ns == NOW + RESIL_MS(500) ||
+                     at_ns == NOW + RESIL_SEC(6));
+}
+
+/* Ten at once and one in two seconds: other words than at first, in the same slot. */
+static void change_to_slower(int self)
+{
+    (void)self;
+    interleave_check(
+        resil_limiter_reconfigure(&limiter, &(struct resil_limiter_config){.tokens = 2, .burst = 8},
+                                  NOW) == RESIL_OK);
+    interleave_check(
+        resil_limiter_reconfigure(
+            &limiter,
+            &(struct resil_limiter_config){.tokens = 1, .period_ns = RESIL_SEC(2), .burst = 10},
+            NOW) == RESIL_OK);
+}
+
+static void check_missing_five(int rc, uint64_t at_ns)
+{
+    interleave_check(rc == RESIL_ECOST || rc == RESIL_ELIMITED);
+    if (rc == RESIL_ELIMITED)
+        interleave_check(at_ns == NOW + RESIL_SEC(5) || at_ns == NOW + RESIL_SEC(10));
+}
+
+static void miss_five(int self)
+{
+    uint64_t at_ns = 0;
+    int rc = resil_limiter_acquire(&limiter, 9, NOW, &at_ns);
+
+    (void)self;
+    check_missing_five(rc, at_ns);
+}
+
+static void peek_at_nine(int self)
+{
+    uint64_t at_ns = 0;
+    int rc = resil_limiter_peek(&limiter, 9, NOW, &at_ns);
+
+    (void)self;
+    check_missing_five(rc, at_ns);
+}
+
+static void a_refusal_is_of_one_config(void **state)
+{
+    struct scenario is = {__func__,     2,           (body *const[]){change_to_alike, miss_one}, 4,
+                          set_up_alike, verify_burst};
+    struct scenario slower = {
+        __func__, 2, (body *const[]){change_to_slower, miss_five}, 4, set_up_alike, verify_burst};
+    struct scenario peek = {
+        __func__,     2,           (body *const[]){change_to_slower, peek_at_nine}, 4,
+        set_up_alike, verify_burst};
+
+    (void)state;
+    interleave_explore(&slower);
+    interleave_explore(&peek);
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__gcra_stands", &limiter.gcra_.slot_[0].generation_,
+                                         FAULT_STALE});
+}
+
 /* Without the generation a refusal, too, can mix the words of two configs. */
 static void a_look_shows_one_config(void **state)
 {
@@ -359,6 +428,7 @@ int main(void)
         cmocka_unit_test(a_call_is_never_paid_at_an_older_rate),
         cmocka_unit_test(limiter_tells_of_no_more_than_there_is),
         cmocka_unit_test(a_look_shows_one_config),
+        cmocka_unit_test(a_refusal_is_of_one_config),
     };
 
     return cmocka_run_group_tests_name("limiter interleavings", tests, NULL, NULL);
