@@ -148,6 +148,41 @@ static void no_two_reservations_share_a_slot(void **state)
     interleave_finds(&is, (struct fault){"resil__gcra_take", &limiter.gcra_.word_, FAULT_BLIND});
 }
 
+static void set_up_none(void)
+{
+    init_limiter(1, 1);
+    (void)resil_limiter_acquire(&limiter, 1, NOW, NULL);
+}
+
+/* Whoever is told to come later than he would is refused, behind the back of those who weren't. */
+static void reserve_soon(int self)
+{
+    struct resil_reservation own;
+
+    (void)self;
+    waited += resil_limiter_reserve(&limiter, 1, NOW, RESIL_SEC(1), &own) == RESIL_OK;
+}
+
+/* A time further ahead than anybody was told to come is a clock that was set back. */
+static void verify_reach(void)
+{
+    interleave_check(waited >= 2);
+    for (int i = 0; i < INTERLEAVE_FIBERS; i++)
+        interleave_check(reserved[i].at_ns == 0 ||
+                         limiter.gcra_.reach_ns_ >= reserved[i].at_ns - NOW);
+}
+
+static void nobody_is_told_to_come_beyond_the_reach(void **state)
+{
+    struct scenario is = {
+        __func__, 3,           (body *const[]){reserve_soon, reserve_ahead, reserve_ahead},
+        3,        set_up_none, verify_reach};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"raise_reach", &limiter.gcra_.reach_ns_, FAULT_BLIND});
+}
+
 static void drain(int self)
 {
     (void)self;
@@ -423,6 +458,7 @@ int main(void)
         cmocka_unit_test(the_last_token_goes_to_one),
         cmocka_unit_test(cancel_gives_back_its_own_alone),
         cmocka_unit_test(no_two_reservations_share_a_slot),
+        cmocka_unit_test(nobody_is_told_to_come_beyond_the_reach),
         cmocka_unit_test(nothing_passes_a_drain),
         cmocka_unit_test(change_of_rate_makes_no_tokens),
         cmocka_unit_test(a_call_is_never_paid_at_an_older_rate),

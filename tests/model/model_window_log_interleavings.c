@@ -272,6 +272,8 @@ static void log_with_room_never_looks_full(void **state)
     (void)state;
     interleave_explore(&is);
     interleave_finds(&is, (struct fault){"is_overtaken", &book.log.head_, FAULT_STALE});
+    /* Who comes late moves the cursor back, behind two that are taken. */
+    interleave_finds(&is, (struct fault){"resil__log_take", &book.log.head_, FAULT_BLIND});
 }
 
 static void drain_window(int self)
