@@ -434,6 +434,11 @@ static void a_refusal_is_of_one_config(void **state)
     interleave_explore(&is);
     interleave_finds(&is, (struct fault){"resil__gcra_stands", &limiter.gcra_.slot_[0].generation_,
                                          FAULT_STALE});
+    /* A word or a generation that is seen before its slot. */
+    interleave_finds(
+        &is, (struct fault){"resil__gcra_reconfigure", &limiter.gcra_.word_, FAULT_RELAXED});
+    interleave_finds(
+        &is, (struct fault){"write_slot", &limiter.gcra_.slot_[0].generation_, FAULT_RELAXED});
 }
 
 /* Without the generation a refusal, too, can mix the words of two configs. */

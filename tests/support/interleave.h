@@ -51,11 +51,12 @@ enum fiber_state {
 /** What a broken operation does. */
 enum fault_kind {
     FAULT_NONE,
-    FAULT_BLIND, /* a compare-and-swap that doesn't compare */
-    FAULT_LOST,  /* a write that isn't made */
-    FAULT_STALE, /* a load that repeats what the fiber saw there before: a check left out */
-    FAULT_WEAK,  /* a sequentially consistent store or an exchange that is a store with release */
-    FAULT_EARLY, /* a pointer that is stored before what it points to: see interleave.content */
+    FAULT_BLIND,   /* a compare-and-swap that doesn't compare */
+    FAULT_LOST,    /* a write that isn't made */
+    FAULT_STALE,   /* a load that repeats what the fiber saw there before: a check left out */
+    FAULT_WEAK,    /* a sequentially consistent store or an exchange that is a store with release */
+    FAULT_EARLY,   /* a pointer that is stored before what it points to: see interleave.content */
+    FAULT_RELAXED, /* a write with release order made relaxed: stores before it may come later */
 };
 
 /** The operations of one function on one word, broken. */

@@ -43,15 +43,6 @@ static inline void interleave_fence(void)
         interleave_drain(interleave.current);
 }
 
-/* Before a read-modify-write or a sequentially consistent store. */
-static inline void interleave_before_rmw(const void *word)
-{
-    interleave_before(word);
-    interleave_fence();
-    if (interleave.running)
-        interleave_offer(word, interleave.current);
-}
-
 /* After a write. */
 static inline void interleave_after(const void *word)
 {
@@ -65,6 +56,29 @@ static inline bool interleave_broken(const char *in, const void *word, enum faul
 {
     return interleave.running && interleave.fault.kind == kind && interleave.fault.word == word &&
            strcmp(interleave.fault.in, in) == 0;
+}
+
+/* Whether a write goes ahead of what its fiber has stored before, but not of what it has stored there. */
+static inline bool interleave_is_relaxed(const char *in, const void *word)
+{
+    int self = interleave.current;
+
+    if (!interleave_broken(in, word, FAULT_RELAXED))
+        return false;
+    for (unsigned k = 0; k < interleave.stored[self]; k++)
+        if (interleave.stores[self][k].word == word)
+            return false;
+    return true;
+}
+
+/* Before a read-modify-write or a sequentially consistent store. */
+static inline void interleave_before_rmw(const void *word, const char *in)
+{
+    interleave_before(word);
+    if (!interleave_is_relaxed(in, word))
+        interleave_fence();
+    if (interleave.running)
+        interleave_offer(word, interleave.current);
 }
 
 /* What a load finds, or a compare-and-swap that failed. */
@@ -96,8 +110,9 @@ static inline uint64_t interleave_see(const char *in, const void *word, uint64_t
         interleave_before(word);                                                                   \
         interleave_say(in, interleave.current, "store", word, value);                              \
         if (interleave_broken(in, word, FAULT_LOST) ||                                             \
-            interleave_keep(word, value, sizeof *word == 4,                                        \
-                            interleave.running && interleave_touch(word, true)))                   \
+            (!interleave_is_relaxed(in, word) &&                                                   \
+             interleave_keep(word, value, sizeof *word == 4,                                       \
+                             interleave.running && interleave_touch(word, true))))                 \
             return;                                                                                \
         if (interleave.running)                                                                    \
             interleave_offer(word, interleave.current);                                            \
@@ -113,7 +128,7 @@ static inline uint64_t interleave_see(const char *in, const void *word, uint64_t
             interleave_store##suffix(word, value, in);                                             \
             return old;                                                                            \
         }                                                                                          \
-        interleave_before_rmw(word);                                                               \
+        interleave_before_rmw(word, in);                                                           \
         old = *word;                                                                               \
         if (!interleave_broken(in, word, FAULT_LOST))                                              \
             *word = value;                                                                         \
@@ -125,7 +140,7 @@ static inline uint64_t interleave_see(const char *in, const void *word, uint64_t
     {                                                                                              \
         type old;                                                                                  \
                                                                                                    \
-        interleave_before_rmw(word);                                                               \
+        interleave_before_rmw(word, in);                                                           \
         old = *word;                                                                               \
         if (!interleave_broken(in, word, FAULT_LOST))                                              \
             *word += value;                                                                        \
@@ -137,7 +152,7 @@ static inline uint64_t interleave_see(const char *in, const void *word, uint64_t
     {                                                                                              \
         type old;                                                                                  \
                                                                                                    \
-        interleave_before_rmw(word);                                                               \
+        interleave_before_rmw(word, in);                                                           \
         old = *word;                                                                               \
         *word |= value;                                                                            \
         interleave_say(in, interleave.current, "or", word, *word);                                 \
@@ -147,7 +162,7 @@ static inline uint64_t interleave_see(const char *in, const void *word, uint64_t
     static inline bool interleave_cas##suffix(type *word, type *expected, type desired,            \
                                               const char *in)                                      \
     {                                                                                              \
-        interleave_before_rmw(word);                                                               \
+        interleave_before_rmw(word, in);                                                           \
         if (*word != *expected && !interleave_broken(in, word, FAULT_BLIND)) {                     \
             *expected = (type)interleave_see(in, word, *word);                                     \
             interleave_say(in, interleave.current, "swap failed", word, *word);                    \
