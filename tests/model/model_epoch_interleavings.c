@@ -19,7 +19,7 @@
 #undef ck_pr_cas_uint
 #undef ck_pr_fence_memory
 #define ck_pr_load_uint(word)         interleave_load32(word, __func__)
-#define ck_pr_store_uint(word, value) interleave_store32(word, value, __func__)
+#define ck_pr_store_uint(word, value) interleave_store32(word, value, false, __func__)
 #define ck_pr_fas_uint(word, value)   interleave_xchg32(word, value, __func__)
 #define ck_pr_faa_uint(word, value)   interleave_add32(word, value, __func__)
 #define ck_pr_fence_memory()          interleave_fence()

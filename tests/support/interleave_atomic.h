@@ -58,16 +58,30 @@ static inline bool interleave_broken(const char *in, const void *word, enum faul
            strcmp(interleave.fault.in, in) == 0;
 }
 
-/* Whether a write goes ahead of what its fiber has stored before, but not of what it has stored there. */
-static inline bool interleave_is_relaxed(const char *in, const void *word)
+/* Whether nothing but the order of a write keeps it behind what its fiber has stored before. */
+static inline bool interleave_may_overtake(const void *word)
 {
     int self = interleave.current;
 
-    if (!interleave_broken(in, word, FAULT_RELAXED))
-        return false;
     for (unsigned k = 0; k < interleave.stored[self]; k++)
         if (interleave.stores[self][k].word == word)
             return false;
+    return interleave.running && interleave.stored[self] > 0;
+}
+
+/* Whether a write with release order is to be one without. */
+static inline bool interleave_is_relaxed(const char *in, const void *word)
+{
+    return interleave_broken(in, word, FAULT_RELAXED) && interleave_may_overtake(word);
+}
+
+/* Whether a store without an order goes ahead of those in front of it: as dear as keeping one back. */
+static inline bool interleave_overtakes(const void *word, bool relaxed)
+{
+    if (!relaxed || interleave.budget == 0 || !interleave_may_overtake(word) ||
+        !interleave_touch(word, true) || interleave_pick('o', 2) == 0)
+        return false;
+    interleave.budget--;
     return true;
 }
 
@@ -105,12 +119,13 @@ static inline uint64_t interleave_see(const char *in, const void *word, uint64_t
         interleave_say(in, interleave.current, "load", word, value);                               \
         return value;                                                                              \
     }                                                                                              \
-    static inline void interleave_store##suffix(type *word, type value, const char *in)            \
+    static inline void interleave_store##suffix(type *word, type value, bool relaxed,              \
+                                                const char *in)                                    \
     {                                                                                              \
         interleave_before(word);                                                                   \
         interleave_say(in, interleave.current, "store", word, value);                              \
         if (interleave_broken(in, word, FAULT_LOST) ||                                             \
-            (!interleave_is_relaxed(in, word) &&                                                   \
+            (!interleave_is_relaxed(in, word) && !interleave_overtakes(word, relaxed) &&           \
              interleave_keep(word, value, sizeof *word == 4,                                       \
                              interleave.running && interleave_touch(word, true))))                 \
             return;                                                                                \
@@ -125,7 +140,7 @@ static inline uint64_t interleave_see(const char *in, const void *word, uint64_t
                                                                                                    \
         if (interleave_broken(in, word, FAULT_WEAK)) {                                             \
             old = interleave_load##suffix(word, in);                                               \
-            interleave_store##suffix(word, value, in);                                             \
+            interleave_store##suffix(word, value, false, in);                                      \
             return old;                                                                            \
         }                                                                                          \
         interleave_before_rmw(word, in);                                                           \
@@ -183,8 +198,8 @@ INTERLEAVE_OPS(32, uint32_t)
 #define resil__load_relaxed(word)             interleave_load(word, __func__)
 #define resil__load_acquire(word)             interleave_load(word, __func__)
 #define resil__load_seq(word)                 interleave_load(word, __func__)
-#define resil__store_relaxed(word, value)     interleave_store(word, value, __func__)
-#define resil__store_release(word, value)     interleave_store(word, value, __func__)
+#define resil__store_relaxed(word, value)     interleave_store(word, value, true, __func__)
+#define resil__store_release(word, value)     interleave_store(word, value, false, __func__)
 #define resil__store_seq(word, value)         ((void)interleave_xchg(word, value, __func__))
 #define resil__xchg(word, value)              interleave_xchg(word, value, __func__)
 #define resil__add_relaxed(word, value)       interleave_add(word, value, __func__)
@@ -198,8 +213,8 @@ INTERLEAVE_OPS(32, uint32_t)
 #define resil__load_relaxed32(word)           interleave_load32(word, __func__)
 #define resil__load_acquire32(word)           interleave_load32(word, __func__)
 #define resil__load_seq32(word)               interleave_load32(word, __func__)
-#define resil__store_relaxed32(word, value)   interleave_store32(word, value, __func__)
-#define resil__store_release32(word, value)   interleave_store32(word, value, __func__)
+#define resil__store_relaxed32(word, value)   interleave_store32(word, value, true, __func__)
+#define resil__store_release32(word, value)   interleave_store32(word, value, false, __func__)
 #define resil__store_seq32(word, value)       ((void)interleave_xchg32(word, value, __func__))
 #define resil__xchg32(word, value)            interleave_xchg32(word, value, __func__)
 #define resil__add32(word, value)             interleave_add32(word, value, __func__)

@@ -6,11 +6,13 @@
  * A part of interleave.h: store buffers (Peter Sewell et al., "x86-TSO: A Rigorous and Usable
  * Programmer's Model for x86 Multiprocessors", CACM 2010). A store with relaxed or release order
  * may stay in its fiber's buffer, where only that fiber sees it, while later loads go ahead of it.
- * Buffers are first in, first out. Read-modify-writes and sequentially consistent stores empty the
- * own one first; loads don't, whatever their order.
+ * Buffers are first in, first out, but for a relaxed store, which may go ahead of what waits there
+ * (as SPARC's partial store order lets all do): a release that was made relaxed is found out.
+ * Read-modify-writes and sequentially consistent stores empty the own one first; loads don't,
+ * whatever their order.
  *
- * A store that is kept back costs as much of the bound as a preemption; those behind it cost
- * nothing. When it goes through makes a difference only to those who touch its word, so just before
+ * A store that is kept back or goes ahead costs as much of the bound as a preemption; those behind
+ * it cost nothing. When it goes through makes a difference only to those who touch its word, so just before
  * one does is when it may (and all in front of it).
  *
  * Words that are read or written without atomic.h, as those under a lock, are written at once. A
