@@ -23,11 +23,15 @@
 int resil__breaker_acquire_cold(struct resil_breaker *breaker, uint64_t word, uint64_t now_ns,
                                 uint64_t *token, uint64_t *start_ns, uint64_t *retry_at_ns);
 
-/** In breaker_record.c: any result, after a quick try that said no. event: untouched without
-    one. */
+/** In breaker_record.c: any result, after a quick try that said no; put is where that added, no cell
+    if it didn't. event: untouched without one. Of a token that isn't a probe's only the generation
+    and the two marks are read. */
 int resil__breaker_record_cold(struct resil_breaker *breaker, uint64_t token, uint64_t start_ns,
                                uint64_t now_ns, const struct resil_result *result,
                                struct resil__slices_put put, uint64_t *event);
+
+/** Where nothing was added. */
+#define RESIL__NOT_PUT ((struct resil__slices_put){.cell = NULL})
 
 /** Makes the event that a token tells of; false if it tells of none. */
 bool resil__breaker_event(uint64_t token, uint64_t now_ns, struct resil_breaker_event *event);
@@ -109,43 +113,38 @@ static inline bool resil__breaker_grants(uint64_t word, uint64_t now_ns, uint64_
     return true;
 }
 
-/** record_quick under one rule set, of a word just loaded. A window of calls has slices of width 0. */
-RESIL__INLINE bool resil__breaker_record_by(struct resil_breaker *breaker,
-                                            const struct resil_breaker_rules_ *rules, uint64_t word,
-                                            uint64_t stripe, const uint64_t *token,
-                                            const uint64_t *start_ns, uint64_t now_ns,
-                                            const struct resil_result *result,
-                                            struct resil__slices_put *put)
+/** record_quick under one rule set. A window of calls has slices of width 0. */
+RESIL__INLINE enum resil__quick resil__breaker_record_by(struct resil_breaker *breaker,
+                                                         const struct resil_breaker_rules_ *rules,
+                                                         uint64_t word, uint64_t stripe,
+                                                         uint64_t start_ns, uint64_t now_ns,
+                                                         struct resil__slices_put *put)
 {
     uint64_t *head = resil__breaker_stripe(breaker, stripe);
 
-    put->cell = NULL;
-    return RESIL__LIKELY(result->outcome == RESIL_SUCCESS) &&
-           RESIL__LIKELY(resil__token_is_closed(*token, word)) &&
-           RESIL__LIKELY(now_ns - *start_ns <= resil__load_relaxed(&rules->slow_ns_)) &&
-           RESIL__LIKELY((uint32_t)resil__load_relaxed(&breaker->streak_) == 0) &&
-           resil__slices_success(head, head + RESIL__STRIPE_CELLS, breaker->slice_ns_,
-                                 resil__word_gen(word), now_ns, &rules->calls_min_, put);
+    if (RESIL__LIKELY(now_ns - start_ns <= resil__load_relaxed(&rules->slow_ns_)) &&
+        RESIL__LIKELY((uint32_t)resil__load_relaxed(&breaker->streak_) == 0))
+        return resil__slices_success(head, head + RESIL__STRIPE_CELLS, breaker->slice_ns_,
+                                     resil__word_gen(word), now_ns, &rules->calls_min_, put);
+    return RESIL__QUICK_NOT;
 }
 
 /**
- * Records a success that changes nothing but a count: not slow, in the state that granted the
- * permit, in a time window with enough calls in this stripe. False: the cold half must, with put.
- * Calls nothing and reads as late as it can, so that its callers need no stack. Once for each rule
- * set, as in refuses.
+ * Records a success that changes nothing but a count: not slow, in the closed state that granted
+ * the permit, which the caller has made sure of by the word just loaded; in a time window with
+ * enough calls in this stripe. Else the cold half must, with put if it was added. Calls nothing and
+ * reads as late as it can, so that its callers need no stack. Once for each rule set, as in refuses.
  */
-RESIL__INLINE bool resil__breaker_record_quick(struct resil_breaker *breaker, uint64_t stripe,
-                                               const uint64_t *token, const uint64_t *start_ns,
-                                               uint64_t now_ns, const struct resil_result *result,
-                                               struct resil__slices_put *put)
+RESIL__INLINE enum resil__quick resil__breaker_record_quick(struct resil_breaker *breaker,
+                                                            uint64_t word, uint64_t stripe,
+                                                            uint64_t start_ns, uint64_t now_ns,
+                                                            struct resil__slices_put *put)
 {
-    uint64_t word = resil__load_acquire(&breaker->word_);
-
     return RESIL__LIKELY(resil__word_rules(word) == 0)
-               ? resil__breaker_record_by(breaker, &breaker->rules_[0], word, stripe, token,
-                                          start_ns, now_ns, result, put)
-               : resil__breaker_record_by(breaker, &breaker->rules_[1], word, stripe, token,
-                                          start_ns, now_ns, result, put);
+               ? resil__breaker_record_by(breaker, &breaker->rules_[0], word, stripe, start_ns,
+                                          now_ns, put)
+               : resil__breaker_record_by(breaker, &breaker->rules_[1], word, stripe, start_ns,
+                                          now_ns, put);
 }
 
 /** The same for a window of calls. False: the cold half must;

@@ -249,11 +249,8 @@ int resil__breaker_record_cold(struct resil_breaker *breaker, uint64_t token, ui
     return record_closed(breaker, word, start_ns, now_ns, result, counted, event);
 }
 
-/* What the quick tries leave over; each apart, so that the one before needs no stack frame. */
-__attribute__((noinline)) static int record_rest(struct resil_breaker *breaker,
-                                                 struct resil_permit *permit, uint64_t now_ns,
-                                                 const struct resil_result *result,
-                                                 struct resil__slices_put put)
+static int record_rest(struct resil_breaker *breaker, struct resil_permit *permit, uint64_t now_ns,
+                       const struct resil_result *result, struct resil__slices_put put)
 {
     uint64_t token = permit->token_, event = 0;
     int rc;
@@ -267,10 +264,24 @@ __attribute__((noinline)) static int record_rest(struct resil_breaker *breaker,
     return rc;
 }
 
+/* What the quick tries leave over; each apart, so that the one before needs no stack frame. */
+RESIL__NOINLINE static int record_not(struct resil_breaker *breaker, struct resil_permit *permit,
+                                      uint64_t now_ns, const struct resil_result *result)
+{
+    return record_rest(breaker, permit, now_ns, result, RESIL__NOT_PUT);
+}
+
+RESIL__NOINLINE static int record_added(struct resil_breaker *breaker, struct resil_permit *permit,
+                                        uint64_t now_ns, const struct resil_result *result,
+                                        uint64_t *cell, uint64_t old)
+{
+    return record_rest(breaker, permit, now_ns, result,
+                       (struct resil__slices_put){.cell = cell, .old = old});
+}
+
 RESIL__NOINLINE static int record_count(struct resil_breaker *breaker, struct resil_permit *permit,
                                         uint64_t now_ns, const struct resil_result *result)
 {
-    struct resil__slices_put none = {.cell = NULL};
     int rc;
 
     if (resil__breaker_count_quick(breaker, &permit->token_, &permit->start_ns_, now_ns, result,
@@ -278,7 +289,7 @@ RESIL__NOINLINE static int record_count(struct resil_breaker *breaker, struct re
         permit->token_ = 0;
         return rc;
     }
-    return record_rest(breaker, permit, now_ns, result, none);
+    return record_not(breaker, permit, now_ns, result);
 }
 
 RESIL__INLINE int record_in(struct resil_breaker *breaker, uint64_t stripe,
@@ -286,13 +297,22 @@ RESIL__INLINE int record_in(struct resil_breaker *breaker, uint64_t stripe,
                             const struct resil_result *result)
 {
     struct resil__slices_put put;
+    uint64_t word = resil__load_acquire(&breaker->word_);
 
-    if (resil__breaker_record_quick(breaker, stripe, &permit->token_, &permit->start_ns_, now_ns,
-                                    result, &put)) {
-        permit->token_ = 0;
-        return RESIL_OK;
-    }
-    return record_rest(breaker, permit, now_ns, result, put);
+    if (RESIL__LIKELY(result->outcome == RESIL_SUCCESS) &&
+        RESIL__LIKELY(resil__token_is_closed(permit->token_, word)))
+        switch (
+            resil__breaker_record_quick(breaker, word, stripe, permit->start_ns_, now_ns, &put)) {
+        case RESIL__QUICK_DONE:
+            permit->token_ = 0;
+            return RESIL_OK;
+        case RESIL__QUICK_ADDED:
+            return record_added(breaker, permit, now_ns, result, put.cell, put.old);
+        case RESIL__QUICK_NOT:
+        default:
+            break;
+        }
+    return record_not(breaker, permit, now_ns, result);
 }
 
 RESIL__NOINLINE static int record_asked(struct resil_breaker *breaker, struct resil_permit *permit,

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The breaker in a chain. The frame is the permit: frame[0] its token, frame[1] its start. The
+ * The breaker in a chain. The frame is the permit: frame[0] its token, frame[1] its start. Of a
+ * permit that a closed breaker granted, the token is the state word itself: its generation and
+ * marks are where a token has them, and one comparison says that nothing has changed since. The
  * start is read only for a latency rule and for probes.
  */
 #include "breaker/breaker_fast.h"
 
-/* Once for each rule set: a branch is predicted, an index is not. */
-static inline bool is_timed(const struct resil_breaker *breaker, uint64_t word)
+/* Calls with a latency rule need a clock at their end. */
+RESIL__INLINE void time_by(const struct resil_breaker_rules_ *rules, struct resil_walk *walk)
 {
-    return RESIL__LIKELY(resil__word_rules(word) == 0)
-               ? resil__load_relaxed(&breaker->rules_[0].slow_ns_) != RESIL_NEVER
-               : resil__load_relaxed(&breaker->rules_[1].slow_ns_) != RESIL_NEVER;
+    if (RESIL__UNLIKELY(resil__load_relaxed(&rules->slow_ns_) != RESIL_NEVER))
+        walk->timed = true;
 }
 
 /* The state isn't closed: a refusal, a probe, a ramp. */
@@ -25,19 +26,28 @@ __attribute__((noinline)) static int admit_cold(struct resil_breaker *breaker, u
         return RESIL_EOPEN;
     rc = resil__breaker_acquire_cold(breaker, word, walk->now_ns, &frame[0], &frame[1],
                                      &walk->retry_at_ns);
-    if (rc == RESIL_OK && ((frame[0] & RESIL__TOKEN_PROBE) != 0 || is_timed(breaker, word)))
+    if (rc != RESIL_OK)
+        return rc;
+    if ((frame[0] & RESIL__TOKEN_PROBE) != 0)
         walk->timed = true;
-    return rc;
+    time_by(resil__breaker_rules(breaker, word), walk);
+    return RESIL_PASS;
 }
 
+/* Once for each rule set: a branch is predicted, an index is not. */
 RESIL__INLINE int admit(struct resil_breaker *breaker, uint64_t *frame, struct resil_walk *walk)
 {
     uint64_t word = resil__load_acquire(&breaker->word_);
+    uint64_t now_ns = walk->now_ns;
 
-    if (!resil__breaker_grants(word, walk->now_ns, &frame[0], &frame[1]))
+    if (RESIL__UNLIKELY(resil__word_code(word) != RESIL__CODE_CLOSED))
         return admit_cold(breaker, word, frame, walk);
-    if (RESIL__UNLIKELY(is_timed(breaker, word)))
-        walk->timed = true;
+    frame[0] = word;
+    frame[1] = now_ns;
+    if (RESIL__LIKELY(resil__word_rules(word) == 0))
+        time_by(&breaker->rules_[0], walk);
+    else
+        time_by(&breaker->rules_[1], walk);
     return RESIL_PASS;
 }
 
@@ -61,13 +71,12 @@ __attribute__((noinline)) static uint64_t settle_cold(struct resil_breaker *brea
 RESIL__NOINLINE static uint64_t settle_count(struct resil_breaker *breaker, const uint64_t *frame,
                                              const struct resil_walk *walk)
 {
-    struct resil__slices_put none = {.cell = NULL};
     int unused;
 
     if (resil__breaker_count_quick(breaker, &frame[0], &frame[1], walk->now_ns, &walk->result,
                                    &unused))
         return 0;
-    return settle_cold(breaker, frame, walk, none);
+    return settle_cold(breaker, frame, walk, RESIL__NOT_PUT);
 }
 
 RESIL__HOT static int breaker_admit(void *self, uint64_t *frame, struct resil_walk *walk)
@@ -83,12 +92,32 @@ RESIL__NOINLINE static int breaker_settle_count(struct resil_breaker *breaker,
     return RESIL_PASS;
 }
 
-RESIL__NOINLINE static int breaker_settle_cold(struct resil_breaker *breaker, const uint64_t *frame,
-                                               const struct resil_walk *walk,
-                                               struct resil__slices_put put)
+RESIL__NOINLINE static int breaker_settle_not(struct resil_breaker *breaker, const uint64_t *frame,
+                                              const struct resil_walk *walk)
 {
-    (void)settle_cold(breaker, frame, walk, put);
+    (void)settle_cold(breaker, frame, walk, RESIL__NOT_PUT);
     return RESIL_PASS;
+}
+
+RESIL__NOINLINE static int breaker_settle_added(struct resil_breaker *breaker,
+                                                const uint64_t *frame,
+                                                const struct resil_walk *walk, uint64_t *cell,
+                                                uint64_t old)
+{
+    (void)settle_cold(breaker, frame, walk, (struct resil__slices_put){.cell = cell, .old = old});
+    return RESIL_PASS;
+}
+
+/* The quick try, if the call is one for it. */
+RESIL__INLINE enum resil__quick settle_quick(struct resil_breaker *breaker, uint64_t stripe,
+                                             const uint64_t *frame, const struct resil_walk *walk,
+                                             struct resil__slices_put *put)
+{
+    uint64_t word = resil__load_acquire(&breaker->word_);
+
+    if (RESIL__LIKELY(walk->result.outcome == RESIL_SUCCESS) && RESIL__LIKELY(frame[0] == word))
+        return resil__breaker_record_quick(breaker, word, stripe, frame[1], walk->now_ns, put);
+    return RESIL__QUICK_NOT;
 }
 
 RESIL__INLINE int breaker_settle_in(struct resil_breaker *breaker, uint64_t stripe,
@@ -96,10 +125,15 @@ RESIL__INLINE int breaker_settle_in(struct resil_breaker *breaker, uint64_t stri
 {
     struct resil__slices_put put;
 
-    if (resil__breaker_record_quick(breaker, stripe, &frame[0], &frame[1], walk->now_ns,
-                                    &walk->result, &put))
+    switch (settle_quick(breaker, stripe, frame, walk, &put)) {
+    case RESIL__QUICK_DONE:
         return RESIL_PASS;
-    return breaker_settle_cold(breaker, frame, walk, put);
+    case RESIL__QUICK_ADDED:
+        return breaker_settle_added(breaker, frame, walk, put.cell, put.old);
+    case RESIL__QUICK_NOT:
+    default:
+        return breaker_settle_not(breaker, frame, walk);
+    }
 }
 
 RESIL__NOINLINE static int breaker_settle_asked(struct resil_breaker *breaker,
@@ -219,10 +253,15 @@ RESIL__INLINE int watch_settle_in(const struct resil_breaker_watch *watch, uint6
 {
     struct resil__slices_put put;
 
-    if (resil__breaker_record_quick(watch->breaker, stripe, &frame[0], &frame[1], walk->now_ns,
-                                    &walk->result, &put))
+    switch (settle_quick(watch->breaker, stripe, frame, walk, &put)) {
+    case RESIL__QUICK_DONE:
         return RESIL_PASS;
-    return watch_settle_cold(watch, frame, walk, put);
+    case RESIL__QUICK_ADDED:
+        return watch_settle_cold(watch, frame, walk, put);
+    case RESIL__QUICK_NOT:
+    default:
+        return watch_settle_cold(watch, frame, walk, RESIL__NOT_PUT);
+    }
 }
 
 RESIL__NOINLINE static int watch_settle_striped(const struct resil_breaker_watch *watch,

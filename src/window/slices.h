@@ -65,36 +65,43 @@ static inline bool resil__slices_has_room(uint64_t cell, uint64_t head)
             (~UINT64_C(0) << RESIL__SLICE_TAG_SHIFT | RESIL__SLICE_CALLS_FULL)) == 0;
 }
 
-/** Where a quick success was added, and what stood there before. No cell: it was not added. */
+/** Where a quick success was added, and what stood there before. */
 struct resil__slices_put {
     uint64_t *cell;
     uint64_t old;
 };
 
+enum resil__quick {
+    RESIL__QUICK_NOT,   /* nothing was added */
+    RESIL__QUICK_ADDED, /* it was: put goes to resil__slices_settle, and the window is judged */
+    RESIL__QUICK_DONE,  /* it was, and that is all */
+};
+
 /**
- * Adds a quick success to the newest slice. True only if it was counted, nothing is left to be done
+ * Adds a quick success to the newest slice. DONE only if it was counted, nothing is left to be done
  * and it can't have moved the window towards a trip: the slice alone had *enough calls before, so
- * the share was judged when it last could rise. Else put goes to resil__slices_settle. Calls
- * nothing, so that its callers need no stack.
+ * the share was judged when it last could rise. put is set with ADDED alone. Calls nothing, so that
+ * its callers need no stack.
  */
-static inline bool resil__slices_success(uint64_t *head_word, uint64_t *cells, uint64_t width_ns,
-                                         uint32_t epoch, uint64_t now_ns, const uint64_t *enough,
-                                         struct resil__slices_put *put)
+RESIL__INLINE enum resil__quick resil__slices_success(uint64_t *head_word, uint64_t *cells,
+                                                      uint64_t width_ns, uint32_t epoch,
+                                                      uint64_t now_ns, const uint64_t *enough,
+                                                      struct resil__slices_put *put)
 {
     uint64_t head = resil__load_acquire(head_word); /* pairs with the release in roll */
     uint64_t *cell = &cells[2 * (head & RESIL__SLICE_INDEX)];
     uint64_t old;
 
-    put->cell = NULL;
     /* A width of 0 has no newest slice. */
     if (RESIL__UNLIKELY(now_ns - (head >> 16) * width_ns >= width_ns) ||
         RESIL__UNLIKELY(!resil__slices_of_epoch(head, epoch)))
-        return false;
+        return RESIL__QUICK_NOT;
     old = resil__add_seq(cell, 1); /* who goes on to judge sums other stripes: see slices_sum */
-    put->cell = cell;
-    put->old = old;
-    return RESIL__LIKELY(resil__slices_has_room(old, head)) &&
-           RESIL__LIKELY((old & RESIL__SLICE_CALLS_MASK) >= resil__load_relaxed(enough));
+    if (RESIL__LIKELY(resil__slices_has_room(old, head)) &&
+        RESIL__LIKELY((old & RESIL__SLICE_CALLS_MASK) >= resil__load_relaxed(enough)))
+        return RESIL__QUICK_DONE;
+    *put = (struct resil__slices_put){.cell = cell, .old = old};
+    return RESIL__QUICK_ADDED;
 }
 
 /** Finishes what resil__slices_success began at now_ns: undoes an add that met another tag, halves

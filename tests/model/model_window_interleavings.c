@@ -73,9 +73,10 @@ static void success(int self)
     struct resil__slices window = view();
     const uint64_t now_ns = BASE * WIDTH + 2, enough = 0;
     struct resil__slices_put put;
-    bool is_counted = resil__slices_success(window.head, window.cells, window.width_ns,
-                                            window.epoch, now_ns, &enough, &put) ||
-                      resil__slices_settle(&window, now_ns, put);
+    enum resil__quick quick = resil__slices_success(window.head, window.cells, window.width_ns,
+                                                    window.epoch, now_ns, &enough, &put);
+    bool is_counted = quick == RESIL__QUICK_DONE ||
+                      (quick == RESIL__QUICK_ADDED && resil__slices_settle(&window, now_ns, put));
 
     (void)self;
     counted[0] += is_counted && !is_over(window.epoch);

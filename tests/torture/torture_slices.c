@@ -74,9 +74,11 @@ static bool add(const struct job *job, uint32_t epoch, bool failed, bool slow)
     }
     if (!failed && !slow) {
         struct resil__slices_put put;
+        enum resil__quick quick =
+            resil__slices_success(&head, cells, WIDTH_NS, epoch, now, &enough, &put);
 
-        counted = resil__slices_success(&head, cells, WIDTH_NS, epoch, now, &enough, &put) ||
-                  resil__slices_settle(&by_time, now, put);
+        counted = quick == RESIL__QUICK_DONE ||
+                  (quick == RESIL__QUICK_ADDED && resil__slices_settle(&by_time, now, put));
     }
     return counted || resil__slices_add(&by_time, now, failed, slow) == RESIL__COUNTED;
 }

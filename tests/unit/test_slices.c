@@ -44,10 +44,12 @@ static bool quick_in(uint32_t epoch, uint64_t now_ns, uint64_t enough, bool *cou
 {
     struct resil__slices window = slices(epoch);
     struct resil__slices_put put;
-    bool done = resil__slices_success(&head, cells, WIDTH, epoch, now_ns, &enough, &put);
+    enum resil__quick quick =
+        resil__slices_success(&head, cells, WIDTH, epoch, now_ns, &enough, &put);
 
-    *counted = done || resil__slices_settle(&window, now_ns, put);
-    return done;
+    *counted = quick == RESIL__QUICK_DONE ||
+               (quick == RESIL__QUICK_ADDED && resil__slices_settle(&window, now_ns, put));
+    return quick == RESIL__QUICK_DONE;
 }
 
 static bool quick(uint64_t now_ns, uint64_t enough, bool *counted)
