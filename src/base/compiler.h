@@ -20,21 +20,23 @@
 #endif
 
 #if defined(__GNUC__)
-#define RESIL__LIKELY(x)   __builtin_expect(!!(x), 1)
-#define RESIL__UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define RESIL__COLD        __attribute__((cold, noinline))
-#define RESIL__NOINLINE    __attribute__((noinline))
-#define RESIL__HOT         __attribute__((aligned(64)))
-#define RESIL__INLINE      static inline __attribute__((always_inline))
-#define RESIL__PREFETCH(p) __builtin_prefetch((p), 1)
+#define RESIL__LIKELY(x)     __builtin_expect(!!(x), 1)
+#define RESIL__UNLIKELY(x)   __builtin_expect(!!(x), 0)
+#define RESIL__COLD          __attribute__((cold, noinline))
+#define RESIL__NOINLINE      __attribute__((noinline))
+#define RESIL__HOT           __attribute__((aligned(64)))
+#define RESIL__INLINE        static inline __attribute__((always_inline))
+#define RESIL__PREFETCH(p)   __builtin_prefetch((p), 1)
+#define RESIL__UNREACHABLE() __builtin_unreachable()
 #else
 #define RESIL__LIKELY(x)   (x)
 #define RESIL__UNLIKELY(x) (x)
 #define RESIL__COLD
 #define RESIL__NOINLINE
 #define RESIL__HOT
-#define RESIL__INLINE      static inline
-#define RESIL__PREFETCH(p) ((void)(p))
+#define RESIL__INLINE        static inline
+#define RESIL__PREFETCH(p)   ((void)(p))
+#define RESIL__UNREACHABLE() ((void)0)
 #endif
 
 #endif

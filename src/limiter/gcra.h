@@ -59,41 +59,97 @@ void resil__gcra_set_rate(struct resil_gcra_slot_ *slot, uint64_t tokens, uint64
 /** The answer of try when it has none: ask resil__gcra_take. */
 #define RESIL__GCRA_UNDECIDED 1
 
-/** try, for a state word that names a slot; cost isn't 0. */
+/** What a question comes to under one slot; in units, but for the generation. */
+struct resil__gcra_sum {
+    uint64_t generation;
+    uint64_t shift;
+    uint64_t now;
+    uint64_t ahead; /* signed: an arrival time that has passed is behind */
+    uint64_t tau;
+    uint64_t price;
+    uint64_t room; /* how far ahead a call that passes may find the arrival time */
+};
+
+/** False: not for the quick way. cost isn't 0. */
+RESIL__INLINE bool resil__gcra_sum(const struct resil_gcra_slot_ *slot, unsigned which,
+                                   uint64_t old, bool paced, uint64_t cost, uint64_t now_ns,
+                                   struct resil__gcra_sum *sum)
+{
+    sum->generation = resil__load_acquire(&slot->generation_);
+    sum->shift = resil__load_acquire(&slot->shift_);
+    if (sum->shift > 63)
+        RESIL__UNREACHABLE();
+    sum->now = now_ns << sum->shift;
+    sum->ahead = old - which - sum->now;
+    sum->tau = resil__load_acquire(&slot->tau_);
+    if (RESIL__UNLIKELY(old == 0 || cost > resil__load_acquire(&slot->cost_max_)))
+        return false;
+    sum->price = cost * resil__load_acquire(&slot->interval_);
+    sum->room = paced ? 0 : sum->tau - sum->price;
+    return true;
+}
+
+static inline bool resil__gcra_passes(const struct resil__gcra_sum *sum)
+{
+    return (int64_t)sum->ahead <= (int64_t)sum->room;
+}
+
+/** Takes what passes. *word is then the state that this makes. */
+RESIL__INLINE bool resil__gcra_swap(struct resil_gcra_ *gcra, unsigned which, uint64_t old,
+                                    const struct resil__gcra_sum *sum, uint64_t *word)
+{
+    uint64_t next = (sum->now + (sum->ahead >> 63 != 0 ? 0 : sum->ahead) + sum->price) | which;
+
+    *word = next;
+    return RESIL__LIKELY(next != 0) && RESIL__LIKELY(resil__cas(&gcra->word_, &old, next)) &&
+           RESIL__LIKELY(resil__gcra_stands(&gcra->slot_[which], sum->generation));
+}
+
+/** try, for a state word that names a slot. */
 RESIL__INLINE int resil__gcra_try_slot(struct resil_gcra_ *gcra, unsigned which, uint64_t old,
                                        bool paced, uint64_t cost, uint64_t now_ns, uint64_t *word,
                                        uint64_t *at_ns)
 {
     const struct resil_gcra_slot_ *slot = &gcra->slot_[which];
-    uint64_t generation = resil__load_acquire(&slot->generation_);
-    uint64_t shift = resil__load_acquire(&slot->shift_) & 63;
-    uint64_t now = now_ns << shift;
-    uint64_t ahead = old - which - now;
-    uint64_t tau = resil__load_acquire(&slot->tau_);
-    uint64_t price;
-    uint64_t room;
-    uint64_t next;
+    struct resil__gcra_sum sum RESIL__UNINITIALISED;
 
-    if (RESIL__UNLIKELY(old == 0 || cost > resil__load_acquire(&slot->cost_max_)))
+    if (RESIL__UNLIKELY(!resil__gcra_sum(slot, which, old, paced, cost, now_ns, &sum)))
         return RESIL__GCRA_UNDECIDED;
-    price = cost * resil__load_acquire(&slot->interval_);
-    room = paced ? 0 : tau - price;
-    /* Signed: an arrival time that has passed is behind. */
-    if ((int64_t)ahead <= (int64_t)room) {
-        next = (now + (ahead >> 63 != 0 ? 0 : ahead) + price) | which;
-        if (RESIL__UNLIKELY(next == 0 || !resil__cas(&gcra->word_, &old, next) ||
-                            !resil__gcra_stands(slot, generation)))
-            return RESIL__GCRA_UNDECIDED;
-        *word = next;
-        return RESIL_OK;
-    }
+    if (resil__gcra_passes(&sum))
+        return resil__gcra_swap(gcra, which, old, &sum, word) ? RESIL_OK : RESIL__GCRA_UNDECIDED;
     if (RESIL__UNLIKELY(
-            ahead > tau + ((resil__load_acquire(&gcra->reach_ns_) + RESIL__STALL_NS) << shift) ||
-            resil__load_acquire(&gcra->word_) != old || !resil__gcra_stands(slot, generation)))
+            sum.ahead > sum.tau + ((resil__load_acquire(&gcra->reach_ns_) + RESIL__STALL_NS)
+                                   << sum.shift) ||
+            resil__load_acquire(&gcra->word_) != old || !resil__gcra_stands(slot, sum.generation)))
         return RESIL__GCRA_UNDECIDED;
     /* Rounded up: ahead > room. */
-    *at_ns = resil__add_sat(now_ns, ((ahead - room - 1) >> shift) + 1);
+    *at_ns = resil__add_sat(now_ns, ((sum.ahead - sum.room - 1) >> sum.shift) + 1);
     return RESIL_ELIMITED;
+}
+
+/** grant, for a state word that names a slot. */
+RESIL__INLINE bool resil__gcra_grant_slot(struct resil_gcra_ *gcra, unsigned which, uint64_t old,
+                                          bool paced, uint64_t cost, uint64_t now_ns,
+                                          uint64_t *word)
+{
+    struct resil__gcra_sum sum RESIL__UNINITIALISED;
+
+    return RESIL__LIKELY(
+               resil__gcra_sum(&gcra->slot_[which], which, old, paced, cost, now_ns, &sum)) &&
+           RESIL__LIKELY(resil__gcra_passes(&sum)) &&
+           resil__gcra_swap(gcra, which, old, &sum, word);
+}
+
+/** The granting half of try, for who can do with fewer registers than both take. False: it wasn't
+    granted this way; ask acquire. */
+RESIL__INLINE bool resil__gcra_grant(struct resil_gcra_ *gcra, bool paced, uint64_t cost,
+                                     uint64_t now_ns, uint64_t *word)
+{
+    uint64_t old = resil__load_acquire(&gcra->word_);
+
+    return RESIL__LIKELY((old & 1) == 0)
+               ? resil__gcra_grant_slot(gcra, 0, old, paced, cost, now_ns, word)
+               : resil__gcra_grant_slot(gcra, 1, old, paced, cost, now_ns, word);
 }
 
 /**
@@ -130,7 +186,7 @@ static inline int resil__gcra_acquire(struct resil_gcra_ *gcra, bool paced, uint
     uint64_t next, at_ns;
     int rc;
 
-    cost = cost != 0 ? cost : 1;
+    cost += cost == 0;
     rc = resil__gcra_try(gcra, paced, cost, now_ns, &next, &at_ns);
     if (RESIL__UNLIKELY(rc == RESIL__GCRA_UNDECIDED))
         return resil__gcra_acquire_slow(gcra, paced, cost, now_ns, word, retry_at_ns);

@@ -15,13 +15,25 @@ static int limiter_check(const void *self)
     return is_initialised(self) ? RESIL_OK : RESIL_EINVAL;
 }
 
+/* What isn't granted at once: most often a refusal. */
+RESIL__NOINLINE static int limiter_admit_not(struct resil_limiter *limiter, uint64_t *frame,
+                                             struct resil_walk *walk)
+{
+    return resil__gcra_acquire(&limiter->gcra_, false, walk->request->cost, walk->now_ns,
+                               &frame[FRAME_WORD], &walk->retry_at_ns);
+}
+
 RESIL__HOT static int limiter_admit(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     struct resil_limiter *limiter = self;
+    uint64_t cost = walk->request->cost;
 
+    cost += cost == 0;
     frame[FRAME_NUMBER] = walk->attempt.number;
-    return resil__gcra_acquire(&limiter->gcra_, false, walk->request->cost, walk->now_ns,
-                               &frame[FRAME_WORD], &walk->retry_at_ns);
+    if (RESIL__LIKELY(
+            resil__gcra_grant(&limiter->gcra_, false, cost, walk->now_ns, &frame[FRAME_WORD])))
+        return RESIL_PASS;
+    return limiter_admit_not(limiter, frame, walk);
 }
 
 static int limiter_settle(void *self, uint64_t *frame, struct resil_walk *walk)
