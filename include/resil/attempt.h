@@ -46,10 +46,10 @@ struct resil_attempt {
     uint64_t id;               /* never 0; names this attempt in resil_call_report */
     uint64_t deadline_ns;      /* be done by then; RESIL_NEVER = no deadline */
     uint64_t now_ns;           /* the time as last read before the callback */
-    uint64_t hint_ns;          /* out: the peer's retry-after, a span; 0 = none */
-    void *endpoint;            /* where to: a const struct resil_pick * of a balancer; else NULL */
     uint32_t number;           /* 1 = the first run in this call, counting hedges, not fallbacks */
     uint32_t kind;             /* enum resil_attempt_kind */
+    uint64_t hint_ns;          /* out: the peer's retry-after, a span; 0 = none */
+    void *endpoint;            /* where to: a const struct resil_pick * of a balancer; else NULL */
     int call_rc;               /* out: the callback's own code, handed on in the report */
     enum resil_outcome reason; /* the outcome that a fallback replaces; else NONE */
     int reason_status;         /* the status that it replaces: a refusal, or RESIL_EFAILED */

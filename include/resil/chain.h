@@ -13,6 +13,11 @@
  *   init       |  no  | no  |  no
  *   run        |  no  | yes |  yes
  *   call_*     |  no  | yes |  yes, on different calls
+ *
+ * What a call costs: resil_chain_run reaches a breaker, a limiter (or a leased one) and a bulkhead
+ * (or a leased one) that follow one another in this order without a call of a function, as long as
+ * all pass; other policies before and behind them, and these in another order, take one each way.
+ * Which order is right depends on what is to be refused first, not on this.
  */
 
 #include <resil/attempt.h>
@@ -29,7 +34,8 @@ RESIL_BEGIN_DECLS
 struct resil_hop_ {
     resil_policy_op *fn;
     void *self;
-    uint32_t frame;
+    uint16_t known; /* enum resil__known in src/policy/hot.h */
+    uint16_t frame; /* in words of a call */
     uint32_t level;
 };
 

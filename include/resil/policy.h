@@ -90,6 +90,20 @@ struct resil_walk {
     /** settle: the result. Out with ANSWER and CHANGED. */
     struct resil_result result;
 
+    /** Out, with a refusal: when to ask again; 0 = unknown. */
+    uint64_t retry_at_ns;
+
+    int status;  /* settle of REFUSED: whose refusal; 0 = the callback's own */
+    int stopped; /* out: why no further attempt is made (RESIL_EBUDGET, ...) */
+
+    uint64_t seed_; /* up to here from attempt.hint_ns on, a call begins with zeros */
+
+    bool timed;        /* out, in admit: read the clock again before SUCCESS is settled */
+    bool late_success; /* a SUCCESS came after its deadline and is settled as TIMEOUT */
+
+    uint16_t tried_at_; /* bytes from here to the call's struct resil_tried_; 0 = there is none */
+    uint32_t wake_word_;
+
     /** Never NULL. */
     const struct resil_request *request;
 
@@ -100,18 +114,7 @@ struct resil_walk {
     /** Out, with WAIT and AGAIN: a point in time, or RESIL_NEVER. */
     uint64_t wake_ns;
 
-    /** Out, with a refusal: when to ask again; 0 = unknown. */
-    uint64_t retry_at_ns;
-
-    int status;        /* settle of REFUSED: whose refusal; 0 = the callback's own */
-    int stopped;       /* out: why no further attempt is made (RESIL_EBUDGET, ...) */
-    bool timed;        /* out, in admit: read the clock again before SUCCESS is settled */
-    bool late_success; /* a SUCCESS came after its deadline and is settled as TIMEOUT */
-
-    uint16_t tried_at_; /* bytes from here to the call's struct resil_tried_; 0 = there is none */
-    uint32_t wake_word_;
     const struct resil_env *env_;
-    uint64_t seed_;
 };
 
 /** Private: the endpoints that balancers chose for earlier attempts of this call, in any of its

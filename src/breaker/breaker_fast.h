@@ -121,8 +121,9 @@ RESIL__INLINE enum resil__quick resil__breaker_record_by(struct resil_breaker *b
                                                          struct resil__slices_put *put)
 {
     uint64_t *head = resil__breaker_stripe(breaker, stripe);
+    uint64_t slow_ns = resil__load_relaxed(&rules->slow_ns_);
 
-    if (RESIL__LIKELY(now_ns - start_ns <= resil__load_relaxed(&rules->slow_ns_)) &&
+    if ((RESIL__LIKELY(slow_ns == RESIL_NEVER) || now_ns - start_ns <= slow_ns) &&
         RESIL__LIKELY((uint32_t)resil__load_relaxed(&breaker->streak_) == 0))
         return resil__slices_success(head, head + RESIL__STRIPE_CELLS, breaker->slice_ns_,
                                      resil__word_gen(word), now_ns, &rules->calls_min_, put);

@@ -63,15 +63,20 @@ static inline int resil__bulkhead_acquire(struct resil_bulkhead *bulkhead)
 }
 
 /** Sequentially consistent for the queue, which looks for waiters after it: see queue.c. */
+static inline int resil__bulkhead_give_back(struct resil_bulkhead *bulkhead)
+{
+    if (resil__bulkhead_in_flight(resil__sub_seq(&bulkhead->word_, RESIL__BULKHEAD_ONE)) > 0)
+        return RESIL_OK;
+    (void)resil__add(&bulkhead->word_, RESIL__BULKHEAD_ONE);
+    return RESIL_EINVAL;
+}
+
+/** The same for who may have nothing to give back. */
 static inline int resil__bulkhead_release(struct resil_bulkhead *bulkhead)
 {
     if (resil__bulkhead_in_flight(resil__load_relaxed(&bulkhead->word_)) <= 0)
         return RESIL_EINVAL;
-    if (resil__bulkhead_in_flight(resil__sub_seq(&bulkhead->word_, RESIL__BULKHEAD_ONE)) <= 0) {
-        (void)resil__add(&bulkhead->word_, RESIL__BULKHEAD_ONE);
-        return RESIL_EINVAL;
-    }
-    return RESIL_OK;
+    return resil__bulkhead_give_back(bulkhead);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "chain/machine.h"
+#include "policy/hot.h"
 
 /* More than any policy needs: a queue's ticket takes seven. */
 #define FRAME_WORDS_MAX 16
@@ -100,18 +101,20 @@ static int lay_frames(struct resil_chain *chain, char *why, size_t why_size)
 }
 
 static struct resil_hop_ *add_hop(struct resil_hop_ *hop, const struct resil_chain *chain,
-                                  uint32_t level, resil_policy_op *fn, void *self)
+                                  uint32_t level, resil_policy_op *fn, void *self,
+                                  enum resil__known known)
 {
     hop->fn = fn;
     hop->self = self;
-    hop->frame = chain->frame_[level];
+    hop->frame = (uint16_t)chain->frame_[level];
+    hop->known = (uint16_t)known;
     hop->level = level;
     return hop + 1;
 }
 
 static void end_hops(struct resil_hop_ *hop)
 {
-    *hop = (struct resil_hop_){.fn = NULL, .level = RESIL__NO_LEVEL};
+    *hop = (struct resil_hop_){.known = RESIL__KNOWN_END, .level = RESIL__NO_LEVEL};
 }
 
 static void flatten(struct resil_chain *chain)
@@ -123,9 +126,10 @@ static void flatten(struct resil_chain *chain)
         const struct resil_policy_ops *ops = policy->ops;
 
         if (ops->admit != NULL)
-            hop = add_hop(hop, chain, level, ops->admit, policy->self);
+            hop = add_hop(hop, chain, level, ops->admit, policy->self, resil__known_in(policy));
         else if (ops->frame_words > 0 && (ops->flags & RESIL_ON_SUCCESS) != 0)
-            hop = add_hop(hop, chain, level, zero_frame, (void *)(uintptr_t)&policy->ops);
+            hop = add_hop(hop, chain, level, zero_frame, (void *)(uintptr_t)&policy->ops,
+                          RESIL__KNOWN_NOT);
     }
     end_hops(hop);
 
@@ -135,7 +139,8 @@ static void flatten(struct resil_chain *chain)
             const struct resil_policy *policy = &chain->policies_[level];
 
             if ((policy->ops->flags & (RESIL_ON_SUCCESS << kind)) != 0)
-                hop = add_hop(hop, chain, level, policy->ops->settle, policy->self);
+                hop = add_hop(hop, chain, level, policy->ops->settle, policy->self,
+                              resil__known_out(policy));
         }
         end_hops(hop);
     }

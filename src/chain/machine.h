@@ -22,6 +22,9 @@
  * Frames: the levels outside of the fork, then those from the fork on once for each lane.
  */
 
+#include <stddef.h>
+#include <string.h>
+
 #include <resil/call.h>
 #include <resil/chain.h>
 
@@ -134,25 +137,22 @@ RESIL__INLINE void resil__tried_begin(struct resil_call *call)
 RESIL__INLINE void resil__walk_begin(struct resil_walk *walk, const struct resil_request *request,
                                      const struct resil_env *env, uint64_t seed, uint64_t now_ns)
 {
-    walk->attempt = (struct resil_attempt){
-        .id = 1,
-        .deadline_ns = request->deadline_ns != 0 ? request->deadline_ns : RESIL_NEVER,
-        .now_ns = now_ns,
-        .number = 1,
-        .kind = RESIL_ATTEMPT_NORMAL,
-        .reason = RESIL_NONE,
-    };
-    walk->result = (struct resil_result){.outcome = RESIL_NONE};
-    walk->request = request;
-    walk->now_ns = now_ns;
-    walk->retry_at_ns = 0;
-    walk->status = 0;
-    walk->stopped = 0;
+    const size_t zeros = offsetof(struct resil_walk, attempt.hint_ns);
+
+    walk->attempt.id = 1;
+    walk->attempt.deadline_ns = request->deadline_ns != 0 ? request->deadline_ns : RESIL_NEVER;
+    walk->attempt.now_ns = now_ns;
+    walk->attempt.number = 1;
+    walk->attempt.kind = RESIL_ATTEMPT_NORMAL;
+    memset((char *)walk + zeros, 0, offsetof(struct resil_walk, timed) - zeros);
+    if (seed != 0)
+        walk->seed_ = seed;
     walk->timed = false;
     walk->late_success = false;
     walk->wake_word_ = 0;
+    walk->request = request;
+    walk->now_ns = now_ns;
     walk->env_ = env;
-    walk->seed_ = seed;
 }
 
 /** The request of those who pass none. */

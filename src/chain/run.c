@@ -7,7 +7,7 @@
  */
 #include "base/atomic.h"
 #include "base/math.h"
-#include "chain/machine.h"
+#include "chain/straight.h"
 
 /* A clock that stands still in spite of waiting is taken to be broken after so many waits. */
 #define STALLED_WAITS 1000
@@ -15,7 +15,8 @@
 /* How the callback's end is told the time: by the begin's, if nobody needs to know. */
 static bool end_needs_clock(const struct resil_walk *walk, enum resil_outcome outcome)
 {
-    return (outcome != RESIL_SUCCESS) | walk->timed | (walk->attempt.deadline_ns != RESIL_NEVER);
+    return RESIL__UNLIKELY(outcome != RESIL_SUCCESS) || RESIL__UNLIKELY(walk->timed) ||
+           RESIL__UNLIKELY(walk->attempt.deadline_ns != RESIL_NEVER);
 }
 
 static struct resil_result result_of(const struct resil_attempt *attempt,
@@ -91,16 +92,16 @@ static int finish(struct resil_call *call, resil_call_fn *fn, void *arg,
 
 /* A policy on the way in said something else than PASS, or the deadline has come. */
 RESIL__COLD static int leave_in(struct resil_call *call, const struct resil_chain *chain,
-                                const struct resil_hop_ *hop, int verdict, resil_call_fn *fn,
-                                void *arg, struct resil_report *report)
+                                struct resil__way way, resil_call_fn *fn, void *arg,
+                                struct resil_report *report)
 {
     leave(call, chain, call->lane_.walk.now_ns, 0);
-    if (verdict == RESIL__END) {
+    if (way.verdict == RESIL__END) {
         call->lane_.phase = LANE_READY;
         call->lane_.level = chain->count_;
     } else {
-        call->lane_.level = hop->level;
-        resil__lane_admitted(call, 0, verdict);
+        call->lane_.level = way.hop->level;
+        resil__lane_admitted(call, 0, way.verdict);
     }
     return finish(call, fn, arg, report);
 }
@@ -122,14 +123,14 @@ RESIL__COLD static int leave_called(struct resil_call *call, const struct resil_
 
 /* A policy on the way out of a SUCCESS said something else than PASS. */
 RESIL__COLD static int leave_out(struct resil_call *call, const struct resil_chain *chain,
-                                 uint64_t begin_ns, const struct resil_hop_ *hop, int verdict,
-                                 resil_call_fn *fn, void *arg, struct resil_report *report)
+                                 uint64_t begin_ns, struct resil__way way, resil_call_fn *fn,
+                                 void *arg, struct resil_report *report)
 {
     leave(call, chain, begin_ns, 1);
     resil__lane_frames(call, 0);
     call->lane_.result_id = call->lane_.walk.attempt.id;
     call->lane_.phase = LANE_SETTLE;
-    resil__lane_settled(call, 0, hop->level, verdict);
+    resil__lane_settled(call, 0, way.hop->level, way.verdict);
     return finish(call, fn, arg, report);
 }
 
@@ -152,25 +153,24 @@ RESIL__HOT int resil_chain_run(const struct resil_chain *chain, const struct res
 {
     struct resil_call call RESIL__UNINITIALISED;
     struct resil_walk *walk = &call.lane_.walk;
-    const struct resil_hop_ *hop;
+    struct resil__way way;
     enum resil_outcome outcome;
     uint64_t begin_ns;
-    uint64_t *frames = call.u_.words_;
-    int verdict;
 
-    if (RESIL__UNLIKELY((chain == NULL) | (env == NULL) | (fn == NULL)))
+    if (RESIL__UNLIKELY(chain == NULL || chain->count_ == 0 || env == NULL))
         return RESIL_EINVAL;
-    if (RESIL__UNLIKELY((chain->count_ == 0) | (env->size != sizeof *env)))
-        return chain->count_ == 0 ? RESIL_EINVAL : RESIL_EABI;
+    if (RESIL__UNLIKELY(env->size != sizeof *env))
+        return RESIL_EABI;
+    if (RESIL__UNLIKELY(fn == NULL))
+        return RESIL_EINVAL;
     request = request != NULL ? request : &resil__request_default;
     begin_ns = request->now_ns != 0 ? request->now_ns : env->now(env->arg);
     resil__walk_begin(walk, request, env, 0, begin_ns);
     resil__tried_begin(&call);
 
-    hop = chain->admit_;
-    verdict = resil__walk(&hop, frames, walk);
-    if (RESIL__UNLIKELY(verdict != RESIL__END || walk->attempt.deadline_ns <= begin_ns))
-        return leave_in(&call, chain, hop, verdict, fn, arg, report);
+    way = resil__way_in(chain, call.u_.words_, walk);
+    if (RESIL__UNLIKELY(way.verdict != RESIL__END || walk->attempt.deadline_ns <= begin_ns))
+        return leave_in(&call, chain, way, fn, arg, report);
 
     outcome = fn(arg, &walk->attempt);
     if (RESIL__UNLIKELY(end_needs_clock(walk, outcome))) {
@@ -180,10 +180,9 @@ RESIL__HOT int resil_chain_run(const struct resil_chain *chain, const struct res
     }
 
     walk->result = result_of(&walk->attempt, outcome);
-    hop = chain->settle_[0];
-    verdict = resil__walk(&hop, frames, walk);
-    if (RESIL__UNLIKELY(verdict != RESIL__END))
-        return leave_out(&call, chain, begin_ns, hop, verdict, fn, arg, report);
+    way = resil__way_out(chain, call.u_.words_, walk);
+    if (RESIL__UNLIKELY(way.verdict != RESIL__END))
+        return leave_out(&call, chain, begin_ns, way, fn, arg, report);
     if (report != NULL)
         report_success(report, walk, begin_ns);
     return RESIL_OK;

@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * The breaker in a chain. The frame is the permit: frame[0] its token, frame[1] its start. Of a
- * permit that a closed breaker granted, the token is the state word itself: its generation and
- * marks are where a token has them, and one comparison says that nothing has changed since. The
- * start is read only for a latency rule and for probes.
- */
-#include "breaker/breaker_fast.h"
+/* The breaker in a chain: the cold halves, and the adapter that tells of transitions. */
+#include "policy/hot.h"
 
-/* Calls with a latency rule need a clock at their end. */
-RESIL__INLINE void time_by(const struct resil_breaker_rules_ *rules, struct resil_walk *walk)
-{
-    if (RESIL__UNLIKELY(resil__load_relaxed(&rules->slow_ns_) != RESIL_NEVER))
-        walk->timed = true;
-}
-
-/* The state isn't closed: a refusal, a probe, a ramp. */
-__attribute__((noinline)) static int admit_cold(struct resil_breaker *breaker, uint64_t word,
-                                                uint64_t *frame, struct resil_walk *walk)
+int resil__breaker_policy_admit_cold(struct resil_breaker *breaker, uint64_t word, uint64_t *frame,
+                                     struct resil_walk *walk)
 {
     int rc;
 
@@ -30,24 +17,7 @@ __attribute__((noinline)) static int admit_cold(struct resil_breaker *breaker, u
         return rc;
     if ((frame[0] & RESIL__TOKEN_PROBE) != 0)
         walk->timed = true;
-    time_by(resil__breaker_rules(breaker, word), walk);
-    return RESIL_PASS;
-}
-
-/* Once for each rule set: a branch is predicted, an index is not. */
-RESIL__INLINE int admit(struct resil_breaker *breaker, uint64_t *frame, struct resil_walk *walk)
-{
-    uint64_t word = resil__load_acquire(&breaker->word_);
-    uint64_t now_ns = walk->now_ns;
-
-    if (RESIL__UNLIKELY(resil__word_code(word) != RESIL__CODE_CLOSED))
-        return admit_cold(breaker, word, frame, walk);
-    frame[0] = word;
-    frame[1] = now_ns;
-    if (RESIL__LIKELY(resil__word_rules(word) == 0))
-        time_by(&breaker->rules_[0], walk);
-    else
-        time_by(&breaker->rules_[1], walk);
+    resil__breaker_policy_time(resil__breaker_rules(breaker, word), walk);
     return RESIL_PASS;
 }
 
@@ -81,7 +51,7 @@ RESIL__NOINLINE static uint64_t settle_count(struct resil_breaker *breaker, cons
 
 RESIL__HOT static int breaker_admit(void *self, uint64_t *frame, struct resil_walk *walk)
 {
-    return admit(self, frame, walk);
+    return resil__breaker_policy_admit(self, frame, walk);
 }
 
 RESIL__NOINLINE static int breaker_settle_count(struct resil_breaker *breaker,
@@ -92,76 +62,42 @@ RESIL__NOINLINE static int breaker_settle_count(struct resil_breaker *breaker,
     return RESIL_PASS;
 }
 
-RESIL__NOINLINE static int breaker_settle_not(struct resil_breaker *breaker, const uint64_t *frame,
-                                              const struct resil_walk *walk)
+int resil__breaker_policy_settle_not(struct resil_breaker *breaker, const uint64_t *frame,
+                                     const struct resil_walk *walk)
 {
     (void)settle_cold(breaker, frame, walk, RESIL__NOT_PUT);
     return RESIL_PASS;
 }
 
-RESIL__NOINLINE static int breaker_settle_added(struct resil_breaker *breaker,
-                                                const uint64_t *frame,
-                                                const struct resil_walk *walk, uint64_t *cell,
-                                                uint64_t old)
+int resil__breaker_policy_settle_added(struct resil_breaker *breaker, const uint64_t *frame,
+                                       const struct resil_walk *walk, uint64_t *cell, uint64_t old)
 {
     (void)settle_cold(breaker, frame, walk, (struct resil__slices_put){.cell = cell, .old = old});
     return RESIL_PASS;
 }
 
-/* The quick try, if the call is one for it. */
-RESIL__INLINE enum resil__quick settle_quick(struct resil_breaker *breaker, uint64_t stripe,
-                                             const uint64_t *frame, const struct resil_walk *walk,
-                                             struct resil__slices_put *put)
+int resil__breaker_policy_settle_asked(struct resil_breaker *breaker, const uint64_t *frame,
+                                       const struct resil_walk *walk)
 {
-    uint64_t word = resil__load_acquire(&breaker->word_);
-
-    if (RESIL__LIKELY(walk->result.outcome == RESIL_SUCCESS) && RESIL__LIKELY(frame[0] == word))
-        return resil__breaker_record_quick(breaker, word, stripe, frame[1], walk->now_ns, put);
-    return RESIL__QUICK_NOT;
-}
-
-RESIL__INLINE int breaker_settle_in(struct resil_breaker *breaker, uint64_t stripe,
-                                    const uint64_t *frame, const struct resil_walk *walk)
-{
-    struct resil__slices_put put;
-
-    switch (settle_quick(breaker, stripe, frame, walk, &put)) {
-    case RESIL__QUICK_DONE:
-        return RESIL_PASS;
-    case RESIL__QUICK_ADDED:
-        return breaker_settle_added(breaker, frame, walk, put.cell, put.old);
-    case RESIL__QUICK_NOT:
-    default:
-        return breaker_settle_not(breaker, frame, walk);
-    }
-}
-
-RESIL__NOINLINE static int breaker_settle_asked(struct resil_breaker *breaker,
-                                                const uint64_t *frame,
-                                                const struct resil_walk *walk)
-{
-    return breaker_settle_in(breaker, resil__cpu_ask() & breaker->stripes_, frame, walk);
+    return resil__breaker_policy_settle_in(breaker, resil__cpu_ask() & breaker->stripes_, frame,
+                                           walk);
 }
 
 RESIL__NOINLINE RESIL__HOT static int breaker_settle_striped(struct resil_breaker *breaker,
                                                              const uint64_t *frame,
                                                              const struct resil_walk *walk)
 {
-    uint32_t cpu;
-
-    if (RESIL__UNLIKELY(!resil__cpu_kept(&cpu)))
-        return breaker_settle_asked(breaker, frame, walk);
-    return breaker_settle_in(breaker, cpu & breaker->stripes_, frame, walk);
+    return resil__breaker_policy_settle_striped(breaker, frame, walk);
 }
 
 RESIL__HOT static int breaker_settle(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     struct resil_breaker *breaker = self;
 
-    if (!resil__breaker_plain(breaker))
-        return resil__breaker_striped(breaker) ? breaker_settle_striped(breaker, frame, walk)
-                                               : breaker_settle_count(breaker, frame, walk);
-    return breaker_settle_in(breaker, 0, frame, walk);
+    if (resil__breaker_plain(breaker))
+        return resil__breaker_policy_settle_in(breaker, 0, frame, walk);
+    return resil__breaker_striped(breaker) ? breaker_settle_striped(breaker, frame, walk)
+                                           : breaker_settle_count(breaker, frame, walk);
 }
 
 static int breaker_check(const void *self)
@@ -192,7 +128,7 @@ static uint64_t breaker_finest(const void *self)
     return shorter(resil__load_relaxed(&rules->ramp_ns_), finest_ns);
 }
 
-static const struct resil_policy_ops breaker_ops = {
+const struct resil_policy_ops resil__breaker_ops = {
     .size = sizeof(struct resil_policy_ops),
     .name = "breaker",
     .flags = RESIL_ON_ALL,
@@ -206,7 +142,7 @@ static const struct resil_policy_ops breaker_ops = {
 
 struct resil_policy resil_breaker_policy(struct resil_breaker *breaker)
 {
-    return (struct resil_policy){.ops = &breaker_ops, .self = breaker};
+    return (struct resil_policy){.ops = &resil__breaker_ops, .self = breaker};
 }
 
 static void tell(const struct resil_breaker_watch *watch, uint64_t token, uint64_t now_ns)
@@ -220,7 +156,7 @@ static void tell(const struct resil_breaker_watch *watch, uint64_t token, uint64
 static int watch_admit(void *self, uint64_t *frame, struct resil_walk *walk)
 {
     const struct resil_breaker_watch *watch = self;
-    int rc = admit(watch->breaker, frame, walk);
+    int rc = resil__breaker_policy_admit(watch->breaker, frame, walk);
 
     if (rc == RESIL_PASS && (frame[0] & RESIL__TOKEN_PROBE) != 0)
         tell(watch, frame[0], walk->now_ns);
@@ -253,7 +189,7 @@ RESIL__INLINE int watch_settle_in(const struct resil_breaker_watch *watch, uint6
 {
     struct resil__slices_put put;
 
-    switch (settle_quick(watch->breaker, stripe, frame, walk, &put)) {
+    switch (resil__breaker_policy_quick(watch->breaker, stripe, frame, walk, &put)) {
     case RESIL__QUICK_DONE:
         return RESIL_PASS;
     case RESIL__QUICK_ADDED:

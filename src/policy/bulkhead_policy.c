@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* A bulkhead in a chain: whatever the result, the permit goes back. */
-#include "base/compiler.h"
-#include "bulkhead/bulkhead_fast.h"
+#include "policy/hot.h"
 
 RESIL__HOT static int admit(void *self, uint64_t *frame, struct resil_walk *walk)
 {
@@ -16,7 +15,7 @@ RESIL__HOT static int give_back(void *self, uint64_t *frame, struct resil_walk *
 {
     (void)frame;
     (void)walk;
-    (void)resil__bulkhead_release(self);
+    (void)resil__bulkhead_give_back(self);
     return RESIL_PASS;
 }
 
@@ -27,17 +26,17 @@ static int check(const void *self)
     return resil_bulkhead_snapshot(self, &unused);
 }
 
+const struct resil_policy_ops resil__bulkhead_ops = {
+    .size = sizeof(struct resil_policy_ops),
+    .name = "bulkhead",
+    .flags = RESIL_ON_ALL,
+    .admit = admit,
+    .settle = give_back,
+    .abandon = give_back,
+    .check = check,
+};
+
 struct resil_policy resil_bulkhead_policy(struct resil_bulkhead *bulkhead)
 {
-    static const struct resil_policy_ops ops = {
-        .size = sizeof(struct resil_policy_ops),
-        .name = "bulkhead",
-        .flags = RESIL_ON_ALL,
-        .admit = admit,
-        .settle = give_back,
-        .abandon = give_back,
-        .check = check,
-    };
-
-    return (struct resil_policy){.ops = &ops, .self = bulkhead};
+    return (struct resil_policy){.ops = &resil__bulkhead_ops, .self = bulkhead};
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* The leased bulkhead in a chain: whatever the result, the permit goes back. */
-#include "bulkhead/leased_bulkhead_fast.h"
+#include "policy/hot.h"
 
 RESIL__HOT static int admit(void *self, uint64_t *frame, struct resil_walk *walk)
 {
@@ -26,17 +26,17 @@ static int check(const void *self)
     return resil_leased_bulkhead_snapshot(self, &unused);
 }
 
+const struct resil_policy_ops resil__leased_bulkhead_ops = {
+    .size = sizeof(struct resil_policy_ops),
+    .name = "leased-bulkhead",
+    .flags = RESIL_ON_ALL,
+    .admit = admit,
+    .settle = give_back,
+    .abandon = give_back,
+    .check = check,
+};
+
 struct resil_policy resil_leased_bulkhead_policy(struct resil_leased_bulkhead *leased)
 {
-    static const struct resil_policy_ops ops = {
-        .size = sizeof(struct resil_policy_ops),
-        .name = "leased-bulkhead",
-        .flags = RESIL_ON_ALL,
-        .admit = admit,
-        .settle = give_back,
-        .abandon = give_back,
-        .check = check,
-    };
-
-    return (struct resil_policy){.ops = &ops, .self = leased};
+    return (struct resil_policy){.ops = &resil__leased_bulkhead_ops, .self = leased};
 }

@@ -2,8 +2,7 @@
 
 /* The leased limiter in a chain. The frame is the limiter's; its word is 0 for tokens of a
    stripe. */
-#include "limiter/leased_limiter_fast.h"
-#include "policy/gcra_policy.h"
+#include "policy/hot.h"
 
 static int leased_check(const void *self)
 {
@@ -12,17 +11,18 @@ static int leased_check(const void *self)
     return leased != NULL && leased->limiter_ != NULL ? RESIL_OK : RESIL_EINVAL;
 }
 
-RESIL__HOT static int leased_admit(void *self, uint64_t *frame, struct resil_walk *walk)
+int resil__leased_limiter_policy_admit_not(struct resil_leased_limiter *leased, uint64_t *frame,
+                                           struct resil_walk *walk)
 {
     uint64_t cost = walk->request->cost;
 
-    cost += cost == 0;
-    frame[FRAME_NUMBER] = walk->attempt.number;
-    frame[FRAME_WORD] = 0;
-    if (RESIL__LIKELY(resil__leased_limiter_try(self, cost)))
-        return RESIL_PASS;
-    return resil__leased_limiter_acquire_slow(self, cost, walk->now_ns, &frame[FRAME_WORD],
-                                              &walk->retry_at_ns);
+    return resil__leased_limiter_acquire_slow(leased, cost + (cost == 0), walk->now_ns,
+                                              &frame[FRAME_WORD], &walk->retry_at_ns);
+}
+
+RESIL__HOT static int leased_admit(void *self, uint64_t *frame, struct resil_walk *walk)
+{
+    return resil__leased_limiter_policy_admit(self, frame, walk);
 }
 
 /* The inside said no before anything ran: tokens that nobody used go back where they came from. */
@@ -64,7 +64,7 @@ static uint64_t leased_finest(const void *self)
     return resil__gcra_policy_finest(&leased->limiter_->gcra_, false);
 }
 
-static const struct resil_policy_ops leased_ops = {
+const struct resil_policy_ops resil__leased_limiter_ops = {
     .size = sizeof(struct resil_policy_ops),
     .name = "leased-limiter",
     .flags = RESIL_ON_FAILURE | RESIL_ON_REFUSED,
@@ -78,5 +78,5 @@ static const struct resil_policy_ops leased_ops = {
 
 struct resil_policy resil_leased_limiter_policy(struct resil_leased_limiter *leased)
 {
-    return (struct resil_policy){.ops = &leased_ops, .self = leased};
+    return (struct resil_policy){.ops = &resil__leased_limiter_ops, .self = leased};
 }

@@ -3,7 +3,7 @@
 /* The limiter in a chain: one adapter that refuses, one that waits. */
 #include <resil/limiter.h>
 
-#include "policy/gcra_policy.h"
+#include "policy/hot.h"
 
 static bool is_initialised(const struct resil_limiter *limiter)
 {
@@ -15,9 +15,8 @@ static int limiter_check(const void *self)
     return is_initialised(self) ? RESIL_OK : RESIL_EINVAL;
 }
 
-/* What isn't granted at once: most often a refusal. */
-RESIL__NOINLINE static int limiter_admit_not(struct resil_limiter *limiter, uint64_t *frame,
-                                             struct resil_walk *walk)
+int resil__limiter_policy_admit_not(struct resil_limiter *limiter, uint64_t *frame,
+                                    struct resil_walk *walk)
 {
     return resil__gcra_acquire(&limiter->gcra_, false, walk->request->cost, walk->now_ns,
                                &frame[FRAME_WORD], &walk->retry_at_ns);
@@ -25,15 +24,7 @@ RESIL__NOINLINE static int limiter_admit_not(struct resil_limiter *limiter, uint
 
 RESIL__HOT static int limiter_admit(void *self, uint64_t *frame, struct resil_walk *walk)
 {
-    struct resil_limiter *limiter = self;
-    uint64_t cost = walk->request->cost;
-
-    cost += cost == 0;
-    frame[FRAME_NUMBER] = walk->attempt.number;
-    if (RESIL__LIKELY(
-            resil__gcra_grant(&limiter->gcra_, false, cost, walk->now_ns, &frame[FRAME_WORD])))
-        return RESIL_PASS;
-    return limiter_admit_not(limiter, frame, walk);
+    return resil__limiter_policy_admit(self, frame, walk);
 }
 
 static int limiter_settle(void *self, uint64_t *frame, struct resil_walk *walk)
@@ -58,7 +49,7 @@ static uint64_t limiter_finest(const void *self)
     return resil__gcra_policy_finest(&limiter->gcra_, false);
 }
 
-static const struct resil_policy_ops limiter_ops = {
+const struct resil_policy_ops resil__limiter_ops = {
     .size = sizeof(struct resil_policy_ops),
     .name = "limiter",
     .flags = RESIL_ON_FAILURE | RESIL_ON_REFUSED,
@@ -72,7 +63,7 @@ static const struct resil_policy_ops limiter_ops = {
 
 struct resil_policy resil_limiter_policy(struct resil_limiter *limiter)
 {
-    return (struct resil_policy){.ops = &limiter_ops, .self = limiter};
+    return (struct resil_policy){.ops = &resil__limiter_ops, .self = limiter};
 }
 
 static int wait_check(const void *self)

@@ -168,7 +168,7 @@ static void limiter_is_linearizable(void **state)
     (void)state;
     linear_check(&is, seed, HISTORIES);
     linear_finds(&is,
-                 (struct fault){"resil__gcra_try_slot", &limits.limiter.gcra_.word_, FAULT_BLIND},
+                 (struct fault){"resil__gcra_swap", &limits.limiter.gcra_.word_, FAULT_BLIND},
                  seed, HISTORIES);
     linear_finds(&is,
                  (struct fault){"resil__gcra_give_back", &limits.limiter.gcra_.word_, FAULT_BLIND},
