@@ -83,7 +83,7 @@ RESIL__INLINE bool resil__breaker_refuses_by(const struct resil_breaker *breaker
     uint64_t until = resil__load_acquire(&breaker->until_);
     uint64_t left;
 
-    if (RESIL__UNLIKELY(!resil__time_is_of(until, resil__word_gen(word))))
+    if (RESIL__UNLIKELY(!resil__time_is_of_word(until, word)))
         return false;
     left = resil__time_left(until, now_ns, resil__breaker_longest(rules, until));
     if (RESIL__UNLIKELY(left == 0))
