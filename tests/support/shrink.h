@@ -13,6 +13,18 @@
 
 #include "test.h"
 
+/** How many operations a model runs: fewer under a sanitizer, where each costs many times as much. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define MODEL_OPERATIONS(plain, sanitized) (sanitized)
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MODEL_OPERATIONS(plain, sanitized) (sanitized)
+#endif
+#ifndef MODEL_OPERATIONS
+#define MODEL_OPERATIONS(plain, sanitized) (plain)
+#endif
+
 /** Whether it still fails with those of n things alone that are kept. */
 typedef bool shrink_fails_fn(void *arg, const bool *keep, size_t n);
 
