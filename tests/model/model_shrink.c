@@ -77,11 +77,22 @@ static void what_holds_is_left_alone(void **state)
     assert_int_equal(model_try(&model, 42, NULL, OPERATIONS), OPERATIONS);
 }
 
+/* Or RESIL_SEED=2 would try what RESIL_SEED=1 has tried. */
+static void a_seed_is_not_another_one_later(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 4; seed++)
+        for (uint64_t operation = 0; operation < 1000; operation++)
+            for (uint64_t other = 0; other < 1000; other++)
+                assert_int_not_equal(model_start(seed, operation), model_start(seed + 1, other));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failure_is_cut_down_to_what_makes_it),
         cmocka_unit_test(what_holds_is_left_alone),
+        cmocka_unit_test(a_seed_is_not_another_one_later),
     };
 
     return cmocka_run_group_tests_name("shrink", tests, NULL, NULL);

@@ -68,12 +68,18 @@ struct model_subject {
     uint64_t *random;
 };
 
+static inline uint64_t model_mix(uint64_t x)
+{
+    x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
+    return x ^ x >> 32;
+}
+
+/* The seed is mixed first: seed + 1 is not the same run an operation later. */
 static inline uint64_t model_start(uint64_t seed, uint64_t operation)
 {
-    uint64_t x = (seed + operation + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t begun = model_mix((seed + 1) * UINT64_C(0x9e3779b97f4a7c15));
 
-    x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
-    return (x ^ x >> 32) | 1;
+    return model_mix((begun + operation) * UINT64_C(0x9e3779b97f4a7c15)) | 1;
 }
 
 /* Runs operations 0 to n - 1, or those of them that are kept. Returns the number of the one that
