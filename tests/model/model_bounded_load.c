@@ -223,7 +223,7 @@ static void a_higher_bound_is_found(void **state)
 {
     (void)state;
     too_high = 5;
-    model_finds(&model, test_seed(51), OPERATIONS / 6, 60, "a bound that is 5 % higher");
+    model_finds(&model, 51, OPERATIONS / 6, 60, "a bound that is 5 % higher");
     too_high = 0;
     stop();
 }

@@ -307,7 +307,7 @@ static void a_deeper_bucket_is_found(void **state)
 
     (void)state;
     too_deep = 1;
-    model_finds(&model, test_seed(20240607), OPERATIONS, 40, "a bucket that holds one more");
+    model_finds(&model, 20240607, OPERATIONS, 40, "a bucket that holds one more");
     too_deep = 0;
 }
 

@@ -264,7 +264,7 @@ static void a_share_that_has_to_be_exceeded_is_found(void **state)
 {
     (void)state;
     exceeds = true;
-    model_finds(&model, test_seed(50), OPERATIONS, 1, "a share that has to be exceeded");
+    model_finds(&model, 50, OPERATIONS, 1, "a share that has to be exceeded");
     exceeds = false;
 }
 

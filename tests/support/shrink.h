@@ -171,7 +171,7 @@ static inline void model_run(const struct model_subject *model, uint64_t seed, u
 }
 
 /** The negative control: a model that is wrong on purpose is found out, and what shows it is cut down
-    to so many operations at most. */
+    to so many operations at most. With a seed of its own, whatever RESIL_SEED says. */
 static inline void model_finds(const struct model_subject *model, uint64_t seed,
                                uint64_t operations, size_t enough, const char *what)
 {
