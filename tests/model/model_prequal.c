@@ -385,6 +385,9 @@ static void step(void)
     switch (below(32)) {
     case 0:
         bench.context.now_ns += below(bench.pool.options.probe_ns / 2);
+        if (below(2) == 0 && bench.count > 0) /* the last moment of one, or just after it */
+            bench.context.now_ns =
+                bench.answers[below(bench.count)].heard_ns + bench.pool.options.probe_ns + below(2);
         break;
     case 1:
         if (below(8) == 0)
