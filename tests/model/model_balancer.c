@@ -14,11 +14,7 @@
 #define PICKS     64
 #define INTERVAL  RESIL_SEC(5)
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OPERATIONS 100000
-#else
-#define OPERATIONS 1200000
-#endif
+#define OPERATIONS MODEL_OPERATIONS(1200000, 100000)
 
 struct host {
     bool listed, known; /* known: in the list, or in flight since */

@@ -11,11 +11,7 @@
 
 #include <resil/breaker.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STEPS 20000
-#else
-#define STEPS 200000
-#endif
+#define STEPS MODEL_OPERATIONS(200000, 20000)
 
 #define PERMITS 24
 #define RESULTS 4096

@@ -5,11 +5,7 @@
 
 #include <resil/counters.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OPERATIONS 200000
-#else
-#define OPERATIONS 1000000
-#endif
+#define OPERATIONS MODEL_OPERATIONS(1000000, 200000)
 
 static struct bench {
     uint64_t random, seed, operation;

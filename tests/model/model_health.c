@@ -11,11 +11,7 @@
 #define NEVER  RESIL_NEVER
 #define FLIGHT 6
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OPERATIONS 300000
-#else
-#define OPERATIONS 3000000
-#endif
+#define OPERATIONS MODEL_OPERATIONS(3000000, 300000)
 
 struct one {
     bool listed;

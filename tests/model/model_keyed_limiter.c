@@ -12,11 +12,7 @@
 
 #include "base/math.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OPERATIONS 200000
-#else
-#define OPERATIONS 2000000
-#endif
+#define OPERATIONS MODEL_OPERATIONS(2000000, 200000)
 
 #define KEYS 400
 

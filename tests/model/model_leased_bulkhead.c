@@ -7,11 +7,7 @@
 #include "../../src/bulkhead/leased_bulkhead.c"
 #include "../../src/bulkhead/leased_bulkhead_config.c"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define ROUNDS 40
-#else
-#define ROUNDS 200
-#endif
+#define ROUNDS     MODEL_OPERATIONS(200, 40)
 #define OPERATIONS 10000
 
 struct bench {

@@ -10,11 +10,7 @@
 #include "../../src/limiter/leased_limiter.c"
 #include "../../src/limiter/leased_limiter_config.c"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define ROUNDS 40
-#else
-#define ROUNDS 200
-#endif
+#define ROUNDS     MODEL_OPERATIONS(200, 40)
 #define OPERATIONS 10000
 
 struct bench {

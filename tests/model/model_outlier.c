@@ -11,11 +11,7 @@
 
 #include "balancer/outlier.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OPERATIONS 100000
-#else
-#define OPERATIONS 1000000
-#endif
+#define OPERATIONS MODEL_OPERATIONS(1000000, 100000)
 
 #define HOSTS_MAX 10
 

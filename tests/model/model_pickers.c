@@ -15,11 +15,7 @@
 #include "balancer/pool.h"
 #include "balancer/prequal.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OPERATIONS 100000
-#else
-#define OPERATIONS 1000000
-#endif
+#define OPERATIONS MODEL_OPERATIONS(1000000, 100000)
 
 #define HOSTS   8
 #define PICKERS 11
