@@ -237,9 +237,9 @@ static void latency_is_judged_against_the_others(void **state)
     assert_int_equal(judge(7), 0);
 }
 
-static void outlier_reads_neither_the_ejected_nor_the_uncounted(void **state)
+/* The first host does ill by every rule. */
+static void first_is_bad_at_everything(void)
 {
-    (void)state;
     use(&(struct resil_outlier_config){.latency_pct = 300});
     all(100, 0, RESIL_MS(1));
     stats[0] = (struct resil__outlier_stat){.total = 100,
@@ -247,10 +247,15 @@ static void outlier_reads_neither_the_ejected_nor_the_uncounted(void **state)
                                             .streak = 9,
                                             .local_streak = 9,
                                             .latency_ns = RESIL_SEC(100),
-                                            .counts = true,
-                                            .ejected = true};
+                                            .counts = true};
+}
+
+static void outlier_reads_neither_the_ejected_nor_the_uncounted(void **state)
+{
+    (void)state;
+    first_is_bad_at_everything();
     stats[1] = stats[0];
-    stats[1].ejected = false;
+    stats[0].ejected = true;
     stats[1].counts = false;
     assert_int_equal(judge(HOSTS), 0);
     /* nor are they peers: with four hosts left no rule that compares is applied */
@@ -262,14 +267,7 @@ static void outlier_reads_neither_the_ejected_nor_the_uncounted(void **state)
 static void outlier_names_the_first_reason(void **state)
 {
     (void)state;
-    use(&(struct resil_outlier_config){.latency_pct = 300});
-    all(100, 0, RESIL_MS(1));
-    stats[0] = (struct resil__outlier_stat){.total = 100,
-                                            .bad = 100,
-                                            .streak = 9,
-                                            .local_streak = 9,
-                                            .latency_ns = RESIL_SEC(100),
-                                            .counts = true};
+    first_is_bad_at_everything();
     assert_int_equal(judge(HOSTS), 1);
     assert_int_equal(verdict[0], RESIL_EJECTION_CONSECUTIVE);
     stats[0].streak = 0;

@@ -401,19 +401,28 @@ static void a_writer_that_is_held_up_begins_again(void **state)
     assert_int_equal(tsc.keeper.strikes, 0);
 }
 
-/* Between its sample and its store: what it had is a line of the past. */
-static void a_writer_that_is_held_up_publishes_nothing_old(void **state)
+/* Between its sample and its store: what it had is a line of the past. Returns the number of the line
+   before. */
+static uint64_t hold_up_a_writer(void (*how)(void))
 {
     uint64_t number;
 
-    (void)state;
     learn();
     (void)error_after(RESIL_US(100));
     number = tsc.current;
     pass(RESIL_MS(2));
     world.counters_before = 3; /* the reader's, slow's, the sample's */
-    world.during_counter = held_up_for_5_ms;
+    world.during_counter = how;
     assert_true(off_by(read_ns()) <= PRECISE_NS);
+    return number;
+}
+
+static void a_writer_that_is_held_up_publishes_nothing_old(void **state)
+{
+    uint64_t number;
+
+    (void)state;
+    number = hold_up_a_writer(held_up_for_5_ms);
     assert_int_equal(tsc.current, number + 1);
 }
 
@@ -429,13 +438,7 @@ static void a_writer_that_was_overtaken_leaves_the_line_alone(void **state)
     uint64_t number;
 
     (void)state;
-    learn();
-    (void)error_after(RESIL_US(100));
-    number = tsc.current;
-    pass(RESIL_MS(2));
-    world.counters_before = 3; /* the reader's, slow's, the sample's */
-    world.during_counter = another_publishes_while_held_up;
-    assert_true(off_by(read_ns()) <= PRECISE_NS);
+    number = hold_up_a_writer(another_publishes_while_held_up);
     assert_true(tsc.current >= number + 2);
     assert_int_equal(tsc.busy, 0);
 }
