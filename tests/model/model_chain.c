@@ -11,7 +11,7 @@
 
 #include "base/math.h"
 #include "base/random.h"
-#include "virtual_env.h"
+#include "pump.h"
 
 #define CHAINS MODEL_OPERATIONS(300000, 100000)
 #define DICE   12
@@ -252,38 +252,12 @@ static bool build(struct world *world, uint64_t seed)
            resil_chain_init(&world->chain, world->policies, world->count, NULL, 0) == RESIL_OK;
 }
 
-/* An event loop that reads the clock where run does. */
-static void pump(struct world *world)
+static void stepped(struct world *world)
 {
-    struct resil_call call;
-    struct resil_step step;
-    uint64_t now_ns =
-        world->request.now_ns != 0 ? world->request.now_ns : world->env.env.now(&world->env);
+    const struct pump pump = {&world->chain, &world->env, &world->request,
+                              callback,      world,       late_ns};
 
-    memset(&call, 0xa5, sizeof call);
-    MODEL_CHECK(&bench, resil_call_begin(&call, &world->chain, &world->request, now_ns, 0) == 0);
-    for (;;) {
-        struct resil_result result;
-        enum resil_step_kind kind = resil_call_step(&call, now_ns, &step);
-
-        if (kind == RESIL_STEP_DONE)
-            break;
-        if (kind == RESIL_STEP_WAIT) {
-            world->env.env.wait(&world->env, &call.lane_.walk.wake_word_, 0, step.wake_ns);
-            world->env.now_ns += late_ns;
-            now_ns = world->env.now_ns;
-            continue;
-        }
-        MODEL_CHECK(&bench, kind == RESIL_STEP_CALL);
-        result.outcome = callback(world, step.attempt);
-        result.call_rc = step.attempt->call_rc;
-        result.hint_ns = step.attempt->hint_ns;
-        if (result.outcome != RESIL_SUCCESS || call.lane_.walk.timed || call.lane_.timers != 0 ||
-            step.attempt->deadline_ns != RESIL_NEVER)
-            now_ns = world->env.now_ns;
-        MODEL_CHECK(&bench, resil_call_report(&call, step.attempt->id, &result) == 0);
-    }
-    world->rc = resil_call_fini(&call, &world->report);
+    world->rc = pump_call(&pump, &world->report);
 }
 
 static void straight(struct world *world)
@@ -331,7 +305,7 @@ static void step(void)
     if (!build(&a, seed) || !build(&b, seed))
         return;
     straight(&a);
-    pump(&b);
+    stepped(&b);
     compare(&a, &b);
     nothing_is_held(&a);
 }

@@ -7,26 +7,14 @@
  */
 #include "shrink.h"
 
-#include <resil/resil.h>
-
 #include "balancer_world.h"
 #include "base/random.h"
-#include "virtual_env.h"
+#include "pump.h"
+#include "words.h"
 
 #define CHAINS MODEL_OPERATIONS(100000, 20000)
 #define CALLS  6
 #define LEVELS 12
-
-/* The primitives without pointers: what is compared. */
-struct words {
-    struct resil_breaker breaker[2];
-    struct resil_limiter limiter[2];
-    struct resil_window window;
-    struct resil_pacer pacer;
-    struct resil_bulkhead bulkhead;
-    struct resil_bulkhead queued;
-    struct resil_budget budget;
-};
 
 struct world {
     struct words words;
@@ -122,38 +110,6 @@ static struct resil_policy any_policy(struct world *world, uint64_t *seed)
     }
 }
 
-/* Small numbers, so that everything trips, empties and fills within a few calls. */
-static void init_words(struct words *words, uint64_t *seed)
-{
-    int rc = 0;
-
-    rc |= resil_breaker_init(&words->breaker[0],
-                             &(struct resil_breaker_config){.consecutive = 1 + below(seed, 3),
-                                                            .open_ns = 200,
-                                                            .probe_gap_ns = RESIL_OFF,
-                                                            .probes = 1 + below(seed, 3)});
-    rc |= resil_breaker_init(&words->breaker[1], &(struct resil_breaker_config){.calls = 4,
-                                                                                .calls_min = 2,
-                                                                                .slow_ns = 100,
-                                                                                .slow_pct = 50,
-                                                                                .ramp_ns = 400,
-                                                                                .open_ns = 150,
-                                                                                .probes = 1});
-    rc |= resil_limiter_init(
-        &words->limiter[0],
-        &(struct resil_limiter_config){.tokens = 10000000, .burst = 1 + below(seed, 4)});
-    rc |= resil_limiter_init(&words->limiter[1],
-                             &(struct resil_limiter_config){.tokens = 10000000, .burst = 1});
-    rc |= resil_window_init(&words->window,
-                            &(struct resil_window_config){.limit = 4, .period_ns = RESIL_MS(1)});
-    rc |= resil_pacer_init(
-        &words->pacer, &(struct resil_pacer_config){.tokens = 20000000, .wait_ns = RESIL_US(1)});
-    rc |= resil_bulkhead_init(&words->bulkhead, &(struct resil_bulkhead_config){.limit = 2});
-    rc |= resil_bulkhead_init(&words->queued, &(struct resil_bulkhead_config){.limit = 1});
-    rc |= resil_budget_init(&words->budget, NULL);
-    assert_int_equal(rc, 0);
-}
-
 /* After a failure the world before is there still. */
 static void end(struct world *world)
 {
@@ -165,6 +121,7 @@ static void end(struct world *world)
 /* hedged: a short chain with a hedge in it. */
 static void build(struct world *world, uint64_t seed, bool hedged)
 {
+    struct words_choice choice;
     uint64_t levels, hedge;
     int rc = 0;
 
@@ -174,7 +131,10 @@ static void build(struct world *world, uint64_t seed, bool hedged)
     world->balanced = below(&seed, 2) != 0;
     balancer_world_init(&world->balancer, resil__random_next(&seed), world->env.now_ns);
     world->built = true;
-    init_words(&world->words, &seed);
+    choice.consecutive = 1 + below(&seed, 3);
+    choice.probes = 1 + below(&seed, 3);
+    choice.burst = 1 + below(&seed, 4);
+    rc |= words_init(&world->words, &choice);
     rc |= resil_timeout_init(&world->timeout[0],
                              &(struct resil_timeout_config){.timeout_ns = 1 + below(&seed, 900)});
     rc |= resil_timeout_init(&world->timeout[1],
@@ -241,36 +201,12 @@ static int straight(struct world *world)
                            &world->report);
 }
 
-/* An event loop that reads the clock where run does. */
-static int pump(struct world *world)
+static int stepped(struct world *world)
 {
-    struct resil_call call;
-    struct resil_step step;
-    uint64_t now_ns = world->env.now_ns;
+    const struct pump pump = {&world->chain, &world->env, &world->request,
+                              callback,      world,       late_ns};
 
-    memset(&call, 0xa5, sizeof call);
-    MODEL_CHECK(&bench, resil_call_begin(&call, &world->chain, &world->request, now_ns, 0) == 0);
-    for (;;) {
-        struct resil_result result;
-        enum resil_step_kind kind = resil_call_step(&call, now_ns, &step);
-
-        if (kind == RESIL_STEP_DONE)
-            return resil_call_fini(&call, &world->report);
-        if (kind == RESIL_STEP_WAIT) {
-            if (step.wake_ns > world->env.now_ns)
-                world->env.now_ns = step.wake_ns + late_ns;
-            now_ns = world->env.now_ns;
-            continue;
-        }
-        MODEL_CHECK(&bench, kind == RESIL_STEP_CALL);
-        result.outcome = callback(world, step.attempt);
-        result.call_rc = step.attempt->call_rc;
-        result.hint_ns = step.attempt->hint_ns;
-        if (result.outcome != RESIL_SUCCESS || call.lane_.walk.timed ||
-            step.attempt->deadline_ns != RESIL_NEVER)
-            now_ns = world->env.now_ns;
-        MODEL_CHECK(&bench, resil_call_report(&call, step.attempt->id, &result) == 0);
-    }
+    return pump_call(&pump, &world->report);
 }
 
 static void nothing_is_in_flight(struct world *world)
@@ -337,7 +273,7 @@ static void step(void)
         one.seed = other.seed = resil__mix(seed + call);
         gap_ns = gap(&one);
         (void)gap(&other);
-        MODEL_CHECK(&bench, straight(&one) == pump(&other));
+        MODEL_CHECK(&bench, straight(&one) == stepped(&other));
         compare(&one, &other);
         nothing_is_in_flight(&one);
         nothing_is_in_flight(&other);
