@@ -286,6 +286,15 @@ static void step(void)
 
 static const struct model_subject model = {begin, step, &bench.random};
 
+/* Of those that were started; perhaps once more. */
+static void report_any(struct resil_call *call, const uint64_t *ids, unsigned count, uint64_t *seed)
+{
+    uint64_t id = ids[below(seed, count)];
+    const struct resil_result result = {.outcome = (enum resil_outcome)below(seed, RESIL_OUTCOMES)};
+
+    (void)resil_call_report(call, id, &result);
+}
+
 /*
  * A hostile loop: hedged chains are stepped, reported to and cancelled at random, in any order and
  * at odd times. Whatever happens, everything is given back.
@@ -311,9 +320,7 @@ static void step_hostile(void)
         if (turn > 500 || what == 0)
             (void)resil_call_cancel(&call, now_ns);
         else if (what < 40 && started > 0)
-            (void)resil_call_report(&call, ids[below(&seed, started < 64 ? started : 64)],
-                                    &(struct resil_result){.outcome = (enum resil_outcome)below(
-                                                               &seed, RESIL_OUTCOMES)});
+            report_any(&call, ids, started < 64 ? started : 64, &seed);
         else if (what < 80)
             now_ns += below(&seed, 60);
         else if (what < 82)

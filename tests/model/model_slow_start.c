@@ -34,11 +34,10 @@ static void configure(void)
 {
     struct resil_slow_start_config *config = &bench.config;
 
-    *config = (struct resil_slow_start_config){
-        .window_ns = RESIL_MS(1) + below(RESIL_SEC(1)) * (1 + below(80000)),
-        .aggression_pct = below(4) == 0 ? 0 : 10 + below(991),
-        .min_pct = below(3) == 0 ? RESIL_OFF : below(101),
-    };
+    config->window_ns = RESIL_SEC(1) / (1 + below(1000));
+    config->window_ns *= 1 + below(80000);
+    config->aggression_pct = below(4) == 0 ? 0 : 10 + below(991);
+    config->min_pct = below(3) == 0 ? RESIL_OFF : below(101);
     if (below(16) == 0)
         config->window_ns = RESIL_OFF;
     MODEL_CHECK(&bench, resil_slow_start_config_check(config, NULL, 0) == RESIL_OK);
