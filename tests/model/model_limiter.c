@@ -282,6 +282,9 @@ static void begin(void)
     use_rate(&shared.model, rate, config.burst);
     shared.model.cap += too_deep * shared.model.interval;
     set(&shared, shared.model.cap);
+    /* It counts time from its first use: not from one under a clock that is behind. */
+    assert_int_equal(resil_limiter_acquire(&shared.limiter, config.burst + 1, shared.now_ns, NULL),
+                     RESIL_ECOST);
 }
 
 static void step_shared(void)
