@@ -6,6 +6,7 @@
  * the policies (tests/model); what the callback sees and the report counts must be within what the
  * chain's configs allow.
  */
+#include "pump.h"
 #include "world.h"
 
 /* Has the world's chain this policy, or more of its kind? */
@@ -59,37 +60,11 @@ static int straight(struct world *world)
                            &world->report);
 }
 
-/* An event loop that reads the clock where run does. */
-static int pump(struct world *world)
+static int stepped(struct world *world)
 {
-    struct resil_call call;
-    struct resil_step step;
-    uint64_t now_ns = world->env.now_ns;
+    const struct pump pump = {&world->chain, &world->env, &world->request, callback, world, 0};
 
-    memset(&call, 0xa5, sizeof call);
-    FUZZ_CHECK(resil_call_begin(&call, &world->chain, &world->request, now_ns, 0) == RESIL_OK);
-    for (;;) {
-        struct resil_result result;
-        enum resil_step_kind kind = resil_call_step(&call, now_ns, &step);
-
-        if (kind == RESIL_STEP_DONE)
-            return resil_call_fini(&call, &world->report);
-        if (kind == RESIL_STEP_WAIT) {
-            FUZZ_CHECK(step.wake_ns != RESIL_NEVER);
-            if (step.wake_ns > world->env.now_ns)
-                world->env.now_ns = step.wake_ns;
-            now_ns = world->env.now_ns;
-            continue;
-        }
-        FUZZ_CHECK(kind == RESIL_STEP_CALL);
-        result.outcome = callback(world, step.attempt);
-        result.call_rc = step.attempt->call_rc;
-        result.hint_ns = step.attempt->hint_ns;
-        if (result.outcome != RESIL_SUCCESS || call.lane_.walk.timed ||
-            step.attempt->deadline_ns != RESIL_NEVER)
-            now_ns = world->env.now_ns;
-        FUZZ_CHECK(resil_call_report(&call, step.attempt->id, &result) == RESIL_OK);
-    }
+    return pump_call(&pump, &world->report);
 }
 
 static void check_report(const struct world *world, int rc)
@@ -110,13 +85,13 @@ static void check_report(const struct world *world, int rc)
     FUZZ_CHECK(report->elapsed_ns <= world->env.now_ns - world->begin_ns);
 }
 
-static int run(struct world *world, bool stepped)
+static int run(struct world *world, bool steps)
 {
     int rc;
 
     world->begin_ns = world->env.now_ns;
     world->runs = world->fallbacks = 0;
-    rc = stepped ? pump(world) : straight(world);
+    rc = steps ? stepped(world) : straight(world);
     check_report(world, rc);
     world_check_empty(world);
     return rc;

@@ -2,27 +2,14 @@
 #ifndef RESIL_TEST_FUZZ_WORLD_H
 #define RESIL_TEST_FUZZ_WORLD_H
 
-/* One of each primitive, with small numbers, so that everything trips, empties and fills within a
-   few calls, and a chain of their policies in an order that the bytes choose. */
-
-#include <resil/resil.h>
+/* One of each primitive, and a chain of their policies in an order that the bytes choose. */
 
 #include "take.h"
 #include "virtual_env.h"
+#include "words.h"
 
 #define LEVELS   12
 #define ATTEMPTS 3
-
-/* The primitives without pointers: they can be compared. */
-struct words {
-    struct resil_breaker breaker[2];
-    struct resil_limiter limiter[2];
-    struct resil_window window;
-    struct resil_pacer pacer;
-    struct resil_bulkhead bulkhead;
-    struct resil_bulkhead queued;
-    struct resil_budget budget;
-};
 
 struct world {
     struct words words;
@@ -109,45 +96,19 @@ static inline struct resil_policy world_policy(struct world *world, uint64_t whi
     }
 }
 
-static inline int world_primitives(struct words *words, struct fuzz_bytes *bytes)
-{
-    const struct resil_breaker_config streak = {.consecutive = 1 + take_below(bytes, 3),
-                                                .open_ns = 200,
-                                                .probe_gap_ns = RESIL_OFF,
-                                                .probes = 1 + take_below(bytes, 3)},
-                                      share = {.calls = 4,
-                                               .calls_min = 2,
-                                               .slow_ns = 100,
-                                               .slow_pct = 50,
-                                               .ramp_ns = 400,
-                                               .open_ns = 150,
-                                               .probes = 1};
-    int rc = resil_breaker_init(&words->breaker[0], &streak);
-
-    rc |= resil_breaker_init(&words->breaker[1], &share);
-    rc |= resil_limiter_init(
-        &words->limiter[0],
-        &(struct resil_limiter_config){.tokens = 10000000, .burst = 1 + take_below(bytes, 4)});
-    rc |= resil_limiter_init(&words->limiter[1],
-                             &(struct resil_limiter_config){.tokens = 10000000, .burst = 1});
-    rc |= resil_window_init(&words->window,
-                            &(struct resil_window_config){.limit = 4, .period_ns = RESIL_MS(1)});
-    rc |= resil_pacer_init(
-        &words->pacer, &(struct resil_pacer_config){.tokens = 20000000, .wait_ns = RESIL_US(1)});
-    rc |= resil_bulkhead_init(&words->bulkhead, &(struct resil_bulkhead_config){.limit = 2});
-    rc |= resil_bulkhead_init(&words->queued, &(struct resil_bulkhead_config){.limit = 1});
-    return rc | resil_budget_init(&words->budget, NULL);
-}
-
 /* Makes everything but the chain's policies. */
 static inline void world_init(struct world *world, struct fuzz_bytes *bytes)
 {
     struct resil_budget *budget = &world->words.budget;
+    struct words_choice choice;
     int rc;
 
     memset(world, 0, sizeof *world);
     virtual_env_init(&world->env, RESIL_SEC(1));
-    rc = world_primitives(&world->words, bytes);
+    choice.consecutive = 1 + take_below(bytes, 3);
+    choice.probes = 1 + take_below(bytes, 3);
+    choice.burst = 1 + take_below(bytes, 4);
+    rc = words_init(&world->words, &choice);
     for (unsigned i = 0; i < 2; i++)
         rc |= resil_timeout_init(&world->timeout[i],
                                  &(struct resil_timeout_config){

@@ -15,16 +15,7 @@
 #define HOSTS 12
 #define HELD  400
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OPERATIONS 100000
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define OPERATIONS 100000
-#endif
-#endif
-#ifndef OPERATIONS
-#define OPERATIONS 1200000
-#endif
+#define OPERATIONS MODEL_OPERATIONS(1200000, 100000)
 
 struct bench {
     uint64_t seed, operation, random;
@@ -223,7 +214,7 @@ static void a_higher_bound_is_found(void **state)
 {
     (void)state;
     too_high = 5;
-    model_finds(&model, test_seed(51), OPERATIONS / 6, 60, "a bound that is 5 % higher");
+    model_finds(&model, 51, OPERATIONS / 6, 60, "a bound that is 5 % higher");
     too_high = 0;
     stop();
 }

@@ -11,11 +11,7 @@
 
 #include <resil/breaker.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STEPS 20000
-#else
-#define STEPS 200000
-#endif
+#define STEPS MODEL_OPERATIONS(200000, 20000)
 
 #define PERMITS 24
 #define RESULTS 4096
@@ -494,7 +490,7 @@ static void breaker_does_what_the_model_does(void **state)
 static void longer_leases_are_found(void **state)
 {
     (void)state;
-    seed = test_seed(20250);
+    seed = 20250;
     too_long_ns = RESIL_MS(100);
     model_finds(&subject, seed, STEPS, 400, "leases that last longer");
     too_long_ns = 0;

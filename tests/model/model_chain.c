@@ -5,16 +5,24 @@
  * state, stepped as an event loop would. Every call of a policy function, the attempts, the report
  * and the memory of the primitives must be the same.
  */
-#include "test.h"
+#include "shrink.h"
 
 #include <resil/resil.h>
 
 #include "base/math.h"
 #include "base/random.h"
-#include "virtual_env.h"
+#include "pump.h"
 
-#define CHAINS 100000
+#define CHAINS MODEL_OPERATIONS(300000, 100000)
 #define DICE   12
+
+static struct bench {
+    uint64_t random, seed, operation;
+} bench;
+
+/* The controls: a loop that comes too late, and policies that don't give back what is abandoned. */
+static uint64_t late_ns;
+static bool forgetful;
 
 enum op {
     OP_ADMIT,
@@ -168,7 +176,8 @@ static int dice_abandon(void *self, uint64_t *frame, struct resil_walk *walk)
 
     note_walk(dice, OP_ABANDON, frame, walk);
     dice->waits = false;
-    dice->inside--;
+    if (!forgetful)
+        dice->inside--;
     return RESIL_PASS;
 }
 
@@ -199,8 +208,11 @@ static enum resil_outcome callback(void *arg, struct resil_attempt *attempt)
     return any_outcome(&world->callback_seed);
 }
 
-static void build(struct world *world, uint64_t seed)
+/* False: no policy is left. */
+static bool build(struct world *world, uint64_t seed)
 {
+    size_t drawn;
+
     memset(world, 0, sizeof *world);
     virtual_env_init(&world->env, 10000);
     world->callback_seed = resil__random_next(&seed);
@@ -209,7 +221,9 @@ static void build(struct world *world, uint64_t seed)
         world->request.deadline_ns = 10000 + resil__random_below(resil__random_next(&seed), 900);
     if (resil__random_below(resil__random_next(&seed), 2) == 0)
         world->request.now_ns = 9990;
-    for (size_t i = 0; i < world->count; i++) {
+    drawn = world->count;
+    world->count = 0;
+    for (size_t i = 0; i < drawn; i++) {
         struct dice *dice = &world->dice[i];
         uint64_t shape = resil__random_next(&seed);
 
@@ -231,42 +245,19 @@ static void build(struct world *world, uint64_t seed)
             dice->ops.resume = NULL;
             dice->ops.timer = NULL;
         }
-        world->policies[i] = (struct resil_policy){&dice->ops, dice};
+        if ((model_left_out >> i & 1) == 0)
+            world->policies[world->count++] = (struct resil_policy){&dice->ops, dice};
     }
-    assert_int_equal(resil_chain_init(&world->chain, world->policies, world->count, NULL, 0), 0);
+    return world->count > 0 &&
+           resil_chain_init(&world->chain, world->policies, world->count, NULL, 0) == RESIL_OK;
 }
 
-/* An event loop that reads the clock where run does. */
-static void pump(struct world *world)
+static void stepped(struct world *world)
 {
-    struct resil_call call;
-    struct resil_step step;
-    uint64_t now_ns =
-        world->request.now_ns != 0 ? world->request.now_ns : world->env.env.now(&world->env);
+    const struct pump pump = {&world->chain, &world->env, &world->request,
+                              callback,      world,       late_ns};
 
-    memset(&call, 0xa5, sizeof call);
-    assert_int_equal(resil_call_begin(&call, &world->chain, &world->request, now_ns, 0), 0);
-    for (;;) {
-        struct resil_result result;
-        enum resil_step_kind kind = resil_call_step(&call, now_ns, &step);
-
-        if (kind == RESIL_STEP_DONE)
-            break;
-        if (kind == RESIL_STEP_WAIT) {
-            world->env.env.wait(&world->env, &call.lane_.walk.wake_word_, 0, step.wake_ns);
-            now_ns = world->env.now_ns;
-            continue;
-        }
-        assert_int_equal(kind, RESIL_STEP_CALL);
-        result.outcome = callback(world, step.attempt);
-        result.call_rc = step.attempt->call_rc;
-        result.hint_ns = step.attempt->hint_ns;
-        if (result.outcome != RESIL_SUCCESS || call.lane_.walk.timed || call.lane_.timers != 0 ||
-            step.attempt->deadline_ns != RESIL_NEVER)
-            now_ns = world->env.now_ns;
-        assert_int_equal(resil_call_report(&call, step.attempt->id, &result), 0);
-    }
-    world->rc = resil_call_fini(&call, &world->report);
+    world->rc = pump_call(&pump, &world->report);
 }
 
 static void straight(struct world *world)
@@ -277,20 +268,20 @@ static void straight(struct world *world)
 
 static void compare(const struct world *a, const struct world *b)
 {
-    assert_int_equal(a->seen, b->seen);
-    assert_int_equal(a->trace, b->trace);
-    assert_int_equal(a->rc, b->rc);
-    assert_int_equal(a->report.status, b->report.status);
-    assert_int_equal(a->report.outcome, b->report.outcome);
-    assert_int_equal(a->report.decided_level, b->report.decided_level);
-    assert_int_equal(a->report.attempts, b->report.attempts);
-    assert_int_equal(a->report.stopped, b->report.stopped);
-    assert_int_equal(a->report.call_rc, b->report.call_rc);
-    assert_int_equal(a->report.elapsed_ns, b->report.elapsed_ns);
-    assert_int_equal(a->report.retry_at_ns, b->report.retry_at_ns);
-    assert_int_equal(a->report.attempt_id, b->report.attempt_id);
-    assert_ptr_equal(a->report.decided_by, b->report.decided_by);
-    assert_int_equal(a->report.late_success, b->report.late_success);
+    MODEL_CHECK(&bench, a->seen == b->seen);
+    MODEL_CHECK(&bench, a->trace == b->trace);
+    MODEL_CHECK(&bench, a->rc == b->rc);
+    MODEL_CHECK(&bench, a->report.status == b->report.status);
+    MODEL_CHECK(&bench, a->report.outcome == b->report.outcome);
+    MODEL_CHECK(&bench, a->report.decided_level == b->report.decided_level);
+    MODEL_CHECK(&bench, a->report.attempts == b->report.attempts);
+    MODEL_CHECK(&bench, a->report.stopped == b->report.stopped);
+    MODEL_CHECK(&bench, a->report.call_rc == b->report.call_rc);
+    MODEL_CHECK(&bench, a->report.elapsed_ns == b->report.elapsed_ns);
+    MODEL_CHECK(&bench, a->report.retry_at_ns == b->report.retry_at_ns);
+    MODEL_CHECK(&bench, a->report.attempt_id == b->report.attempt_id);
+    MODEL_CHECK(&bench, a->report.decided_by == b->report.decided_by);
+    MODEL_CHECK(&bench, a->report.late_success == b->report.late_success);
 }
 
 /* Whoever let the call in was asked to settle or to abandon exactly once, unless it wanted no
@@ -299,34 +290,58 @@ static void nothing_is_held(const struct world *world)
 {
     for (size_t i = 0; i < world->count; i++)
         if (world->dice[i].ops.admit != NULL && world->dice[i].ops.flags == RESIL_ON_ALL)
-            assert_int_equal(world->dice[i].inside, 0);
+            MODEL_CHECK(&bench, world->dice[i].inside == 0);
 }
+
+static void begin(void)
+{
+}
+
+static void step(void)
+{
+    static struct world a, b;
+    uint64_t seed = test_random(&bench.random);
+
+    if (!build(&a, seed) || !build(&b, seed))
+        return;
+    straight(&a);
+    stepped(&b);
+    compare(&a, &b);
+    nothing_is_held(&a);
+}
+
+static const struct model_subject model = {begin, step, &bench.random};
 
 static void run_and_pump_agree_on_random_chains(void **state)
 {
-    static struct world a, b;
-    uint64_t base = test_seed(20261);
-
     (void)state;
-    for (uint64_t i = 0; i < CHAINS; i++) {
-        uint64_t seed = base + i;
+    model_run(&model, test_seed(20261), CHAINS);
+}
 
-        build(&a, seed);
-        build(&b, seed);
-        straight(&a);
-        pump(&b);
-        if (a.trace != b.trace || a.rc != b.rc)
-            print_error("RESIL_SEED=%" PRIu64 " replays this\n", seed);
-        compare(&a, &b);
-        nothing_is_held(&a);
-    }
+static void a_loop_that_comes_late_is_found(void **state)
+{
+    (void)state;
+    late_ns = 1;
+    model_finds(&model, 20261, CHAINS, 2, "a loop that comes 1 ns late");
+    late_ns = 0;
+}
+
+static void policies_that_forget_are_found(void **state)
+{
+    (void)state;
+    forgetful = true;
+    model_finds(&model, 20261, CHAINS, 5, "policies that keep what is abandoned");
+    forgetful = false;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run_and_pump_agree_on_random_chains),
+        cmocka_unit_test(a_loop_that_comes_late_is_found),
+        cmocka_unit_test(policies_that_forget_are_found),
     };
 
+    model_parts = DICE;
     return cmocka_run_group_tests_name("chain model", tests, NULL, NULL);
 }

@@ -10,11 +10,7 @@
 
 #include "base/epoch.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OPERATIONS 200000
-#else
-#define OPERATIONS 1000000
-#endif
+#define OPERATIONS MODEL_OPERATIONS(1000000, 200000)
 
 #define OPEN_MAX 8
 #define KEPT     32
@@ -85,7 +81,7 @@ static void a_list_that_forgets_is_found(void **state)
 {
     (void)state;
     forgets = true;
-    model_finds(&model, test_seed(2004), OPERATIONS, 12, "who is inside is forgotten");
+    model_finds(&model, 2004, OPERATIONS, 12, "who is inside is forgotten");
     forgets = false;
     begin();
 }

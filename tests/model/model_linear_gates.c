@@ -13,20 +13,8 @@
 #include "../../src/retry/budget_config.c"
 
 #define store_rules breaker_store_rules
-#include "../../src/breaker/breaker_acquire.c"
-#include "../../src/breaker/breaker_control.c"
-#include "../../src/breaker/breaker_look.c"
-#include "../../src/breaker/breaker_open.c"
-#include "../../src/breaker/breaker_probe.c"
-#include "../../src/breaker/breaker_record.c"
-#undef BAD
-#include "../../src/breaker/breaker_config.c"
+#include "breaker_source.h"
 #undef store_rules
-#include "../../src/window/ring.c"
-#undef CALLS_MASK
-#define prepare slices_prepare
-#include "../../src/window/slices.c"
-#undef prepare
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HISTORIES 2000

@@ -11,11 +11,7 @@
 
 #include "balancer/outlier.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OPERATIONS 100000
-#else
-#define OPERATIONS 1000000
-#endif
+#define OPERATIONS MODEL_OPERATIONS(1000000, 100000)
 
 #define HOSTS_MAX 10
 
@@ -264,7 +260,7 @@ static void a_share_that_has_to_be_exceeded_is_found(void **state)
 {
     (void)state;
     exceeds = true;
-    model_finds(&model, test_seed(50), OPERATIONS, 1, "a share that has to be exceeded");
+    model_finds(&model, 50, OPERATIONS, 1, "a share that has to be exceeded");
     exceeds = false;
 }
 

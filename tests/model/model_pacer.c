@@ -5,11 +5,7 @@
 
 #include <resil/pacer.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OPERATIONS 200000
-#else
-#define OPERATIONS 2000000
-#endif
+#define OPERATIONS MODEL_OPERATIONS(2000000, 200000)
 
 #define KEPT 8
 
@@ -203,7 +199,7 @@ static void places_further_apart_are_found(void **state)
 
     (void)state;
     too_far_ns = 1;
-    model_finds(&model, test_seed(20240608), OPERATIONS, 40, "places 1 ns further apart");
+    model_finds(&model, 20240608, OPERATIONS, 40, "places 1 ns further apart");
     too_far_ns = 0;
 }
 

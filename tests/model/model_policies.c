@@ -5,28 +5,16 @@
  * each call the report and every word of every primitive must be the same, and nothing may be in
  * flight.
  */
-#include "test.h"
-
-#include <resil/resil.h>
+#include "shrink.h"
 
 #include "balancer_world.h"
 #include "base/random.h"
-#include "virtual_env.h"
+#include "pump.h"
+#include "words.h"
 
-#define CHAINS 20000
+#define CHAINS MODEL_OPERATIONS(100000, 20000)
 #define CALLS  6
 #define LEVELS 12
-
-/* The primitives without pointers: what is compared. */
-struct words {
-    struct resil_breaker breaker[2];
-    struct resil_limiter limiter[2];
-    struct resil_window window;
-    struct resil_pacer pacer;
-    struct resil_bulkhead bulkhead;
-    struct resil_bulkhead queued;
-    struct resil_budget budget;
-};
 
 struct world {
     struct words words;
@@ -47,7 +35,37 @@ struct world {
     uint64_t seed; /* of the callback */
     struct resil_report report;
     unsigned fallbacks;
+    bool built;
 };
+
+static struct bench {
+    uint64_t random, seed, operation;
+} bench;
+
+/* The controls: a loop that comes too late, and a bulkhead whose permits stay out when the call that
+   has one is abandoned. */
+static uint64_t late_ns;
+static bool forgetful;
+
+static int forget(void *self, uint64_t *frame, struct resil_walk *walk)
+{
+    (void)self;
+    (void)frame;
+    (void)walk;
+    return RESIL_PASS;
+}
+
+static struct resil_policy any_bulkhead(struct resil_bulkhead *bulkhead)
+{
+    static struct resil_policy_ops without_abandon;
+    struct resil_policy policy = resil_bulkhead_policy(bulkhead);
+
+    if (!forgetful)
+        return policy;
+    without_abandon = *policy.ops;
+    without_abandon.abandon = forget;
+    return (struct resil_policy){&without_abandon, policy.self};
+}
 
 static uint64_t below(uint64_t *seed, uint64_t bound)
 {
@@ -70,7 +88,7 @@ static struct resil_policy any_policy(struct world *world, uint64_t *seed)
     case 5:
         return resil_pacer_policy(&world->words.pacer);
     case 6:
-        return resil_bulkhead_policy(&world->words.bulkhead);
+        return any_bulkhead(&world->words.bulkhead);
     case 7:
         return resil_queue_policy(&world->queue);
     case 8:
@@ -92,40 +110,19 @@ static struct resil_policy any_policy(struct world *world, uint64_t *seed)
     }
 }
 
-/* Small numbers, so that everything trips, empties and fills within a few calls. */
-static void init_words(struct words *words, uint64_t *seed)
+/* After a failure the world before is there still. */
+static void end(struct world *world)
 {
-    int rc = 0;
-
-    rc |= resil_breaker_init(&words->breaker[0],
-                             &(struct resil_breaker_config){.consecutive = 1 + below(seed, 3),
-                                                            .open_ns = 200,
-                                                            .probe_gap_ns = RESIL_OFF,
-                                                            .probes = 1 + below(seed, 3)});
-    rc |= resil_breaker_init(&words->breaker[1], &(struct resil_breaker_config){.calls = 4,
-                                                                                .calls_min = 2,
-                                                                                .slow_ns = 100,
-                                                                                .slow_pct = 50,
-                                                                                .ramp_ns = 400,
-                                                                                .open_ns = 150,
-                                                                                .probes = 1});
-    rc |= resil_limiter_init(
-        &words->limiter[0],
-        &(struct resil_limiter_config){.tokens = 10000000, .burst = 1 + below(seed, 4)});
-    rc |= resil_limiter_init(&words->limiter[1],
-                             &(struct resil_limiter_config){.tokens = 10000000, .burst = 1});
-    rc |= resil_window_init(&words->window,
-                            &(struct resil_window_config){.limit = 4, .period_ns = RESIL_MS(1)});
-    rc |= resil_pacer_init(
-        &words->pacer, &(struct resil_pacer_config){.tokens = 20000000, .wait_ns = RESIL_US(1)});
-    rc |= resil_bulkhead_init(&words->bulkhead, &(struct resil_bulkhead_config){.limit = 2});
-    rc |= resil_bulkhead_init(&words->queued, &(struct resil_bulkhead_config){.limit = 1});
-    rc |= resil_budget_init(&words->budget, NULL);
-    assert_int_equal(rc, 0);
+    if (world->built)
+        balancer_world_end(&world->balancer);
+    world->built = false;
 }
 
-static void build(struct world *world, uint64_t seed)
+/* hedged: a short chain with a hedge in it. */
+static void build(struct world *world, uint64_t seed, bool hedged)
 {
+    struct words_choice choice;
+    uint64_t levels, hedge;
     int rc = 0;
 
     memset(world, 0, sizeof *world);
@@ -133,7 +130,11 @@ static void build(struct world *world, uint64_t seed)
     world->seed = resil__random_next(&seed);
     world->balanced = below(&seed, 2) != 0;
     balancer_world_init(&world->balancer, resil__random_next(&seed), world->env.now_ns);
-    init_words(&world->words, &seed);
+    world->built = true;
+    choice.consecutive = 1 + below(&seed, 3);
+    choice.probes = 1 + below(&seed, 3);
+    choice.burst = 1 + below(&seed, 4);
+    rc |= words_init(&world->words, &choice);
     rc |= resil_timeout_init(&world->timeout[0],
                              &(struct resil_timeout_config){.timeout_ns = 1 + below(&seed, 900)});
     rc |= resil_timeout_init(&world->timeout[1],
@@ -161,11 +162,22 @@ static void build(struct world *world, uint64_t seed)
 
     world->request.idempotent = below(&seed, 2) != 0;
     world->request.key = 1 + below(&seed, 1000);
-    world->count = 1 + below(&seed, LEVELS);
-    for (size_t i = 0; i < world->count; i++)
-        world->policies[i] = any_policy(world, &seed);
-    while (resil_chain_init(&world->chain, world->policies, world->count, NULL, 0) != RESIL_OK)
-        assert_true(world->count-- > RESIL_CALL_WORDS_ / 16); /* too many frame words */
+    levels = 1 + below(&seed, hedged ? 4 : LEVELS);
+    hedge = hedged ? below(&seed, levels) : levels;
+    for (uint64_t i = 0; i < levels; i++) {
+        struct resil_policy policy = any_policy(world, &seed);
+
+        if (i == hedge)
+            policy = resil_hedge_policy(&world->hedge);
+        if ((model_left_out >> i & 1) == 0)
+            world->policies[world->count++] = policy;
+    }
+    while (world->count > 0 &&
+           resil_chain_init(&world->chain, world->policies, world->count, NULL, 0) != RESIL_OK)
+        if (hedged)
+            world->count = 0; /* a chain that mustn't fork */
+        else
+            assert_true(world->count-- > RESIL_CALL_WORDS_ / 16); /* too many frame words */
 }
 
 static enum resil_outcome callback(void *arg, struct resil_attempt *attempt)
@@ -189,36 +201,12 @@ static int straight(struct world *world)
                            &world->report);
 }
 
-/* An event loop that reads the clock where run does. */
-static int pump(struct world *world)
+static int stepped(struct world *world)
 {
-    struct resil_call call;
-    struct resil_step step;
-    uint64_t now_ns = world->env.now_ns;
+    const struct pump pump = {&world->chain, &world->env, &world->request,
+                              callback,      world,       late_ns};
 
-    memset(&call, 0xa5, sizeof call);
-    assert_int_equal(resil_call_begin(&call, &world->chain, &world->request, now_ns, 0), 0);
-    for (;;) {
-        struct resil_result result;
-        enum resil_step_kind kind = resil_call_step(&call, now_ns, &step);
-
-        if (kind == RESIL_STEP_DONE)
-            return resil_call_fini(&call, &world->report);
-        if (kind == RESIL_STEP_WAIT) {
-            if (step.wake_ns > world->env.now_ns)
-                world->env.now_ns = step.wake_ns;
-            now_ns = world->env.now_ns;
-            continue;
-        }
-        assert_int_equal(kind, RESIL_STEP_CALL);
-        result.outcome = callback(world, step.attempt);
-        result.call_rc = step.attempt->call_rc;
-        result.hint_ns = step.attempt->hint_ns;
-        if (result.outcome != RESIL_SUCCESS || call.lane_.walk.timed ||
-            step.attempt->deadline_ns != RESIL_NEVER)
-            now_ns = world->env.now_ns;
-        assert_int_equal(resil_call_report(&call, step.attempt->id, &result), 0);
-    }
+    return pump_call(&pump, &world->report);
 }
 
 static void nothing_is_in_flight(struct world *world)
@@ -226,32 +214,32 @@ static void nothing_is_in_flight(struct world *world)
     struct resil_bulkhead_snapshot bulkhead;
     struct resil_queue_snapshot queue;
 
-    assert_int_equal(resil_bulkhead_snapshot(&world->words.bulkhead, &bulkhead), 0);
-    assert_int_equal(bulkhead.in_flight, 0);
-    assert_int_equal(resil_bulkhead_snapshot(&world->words.queued, &bulkhead), 0);
-    assert_int_equal(bulkhead.in_flight, 0);
-    assert_int_equal(resil_queue_snapshot(&world->queue, &queue), 0);
-    assert_int_equal(queue.waiting, 0);
+    MODEL_CHECK(&bench, resil_bulkhead_snapshot(&world->words.bulkhead, &bulkhead) == 0);
+    MODEL_CHECK(&bench, bulkhead.in_flight == 0);
+    MODEL_CHECK(&bench, resil_bulkhead_snapshot(&world->words.queued, &bulkhead) == 0);
+    MODEL_CHECK(&bench, bulkhead.in_flight == 0);
+    MODEL_CHECK(&bench, resil_queue_snapshot(&world->queue, &queue) == 0);
+    MODEL_CHECK(&bench, queue.waiting == 0);
 }
 
 static void compare(struct world *a, struct world *b)
 {
-    assert_memory_equal(&a->words, &b->words, sizeof a->words);
-    assert_int_equal(a->env.now_ns, b->env.now_ns);
-    assert_int_equal(a->seed, b->seed);
-    assert_int_equal(a->fallbacks, b->fallbacks);
-    assert_int_equal(a->went, b->went);
-    balancer_world_compare(&a->balancer, &b->balancer, a->env.now_ns);
-    assert_int_equal(a->report.status, b->report.status);
-    assert_int_equal(a->report.outcome, b->report.outcome);
-    assert_int_equal(a->report.decided_level, b->report.decided_level);
-    assert_int_equal(a->report.attempts, b->report.attempts);
-    assert_int_equal(a->report.stopped, b->report.stopped);
-    assert_int_equal(a->report.elapsed_ns, b->report.elapsed_ns);
-    assert_int_equal(a->report.retry_at_ns, b->report.retry_at_ns);
-    assert_int_equal(a->report.attempt_id, b->report.attempt_id);
-    assert_ptr_equal(a->report.decided_by, b->report.decided_by);
-    assert_int_equal(a->report.late_success, b->report.late_success);
+    MODEL_CHECK(&bench, memcmp(&a->words, &b->words, sizeof a->words) == 0);
+    MODEL_CHECK(&bench, a->env.now_ns == b->env.now_ns);
+    MODEL_CHECK(&bench, a->seed == b->seed);
+    MODEL_CHECK(&bench, a->fallbacks == b->fallbacks);
+    MODEL_CHECK(&bench, a->went == b->went);
+    MODEL_CHECK(&bench, balancer_world_same(&a->balancer, &b->balancer, a->env.now_ns));
+    MODEL_CHECK(&bench, a->report.status == b->report.status);
+    MODEL_CHECK(&bench, a->report.outcome == b->report.outcome);
+    MODEL_CHECK(&bench, a->report.decided_level == b->report.decided_level);
+    MODEL_CHECK(&bench, a->report.attempts == b->report.attempts);
+    MODEL_CHECK(&bench, a->report.stopped == b->report.stopped);
+    MODEL_CHECK(&bench, a->report.elapsed_ns == b->report.elapsed_ns);
+    MODEL_CHECK(&bench, a->report.retry_at_ns == b->report.retry_at_ns);
+    MODEL_CHECK(&bench, a->report.attempt_id == b->report.attempt_id);
+    MODEL_CHECK(&bench, a->report.decided_by == b->report.decided_by);
+    MODEL_CHECK(&bench, a->report.late_success == b->report.late_success);
 }
 
 /* From call to call; now and then long enough for the balancer's ejections to end. */
@@ -262,90 +250,131 @@ static uint64_t gap(struct world *world)
     return below(&world->seed, 4) == 0 ? gap_ns + RESIL_MS(4) : gap_ns;
 }
 
-static void run_and_pump_leave_the_same_primitives_behind(void **state)
+static struct world one, other;
+
+static void begin(void)
 {
-    static struct world a, b;
-    uint64_t base = test_seed(777);
+    end(&one);
+    end(&other);
+}
 
-    (void)state;
-    for (uint64_t i = 0; i < CHAINS; i++) {
-        build(&a, base + i);
-        build(&b, base + i);
-        for (unsigned call = 0; call < CALLS; call++) {
-            uint64_t gap_ns = gap(&a);
-            int rc = straight(&a);
+/* The parts: levels, then calls. Each call has a start of its own. */
+static void step(void)
+{
+    uint64_t seed = test_random(&bench.random);
 
-            (void)gap(&b);
-            if (rc != pump(&b) || memcmp(&a.words, &b.words, sizeof a.words) != 0)
-                print_error("RESIL_SEED=%" PRIu64 " replays this\n", base + i);
-            compare(&a, &b);
-            nothing_is_in_flight(&a);
-            nothing_is_in_flight(&b);
-            a.env.now_ns += gap_ns;
-            b.env.now_ns += gap_ns;
-        }
-        balancer_world_end(&a.balancer);
-        balancer_world_end(&b.balancer);
+    build(&one, seed, false);
+    build(&other, seed, false);
+    for (unsigned call = 0; call < CALLS && one.count > 0; call++) {
+        uint64_t gap_ns;
+
+        if ((model_left_out >> (LEVELS + call) & 1) != 0)
+            continue;
+        one.seed = other.seed = resil__mix(seed + call);
+        gap_ns = gap(&one);
+        (void)gap(&other);
+        MODEL_CHECK(&bench, straight(&one) == stepped(&other));
+        compare(&one, &other);
+        nothing_is_in_flight(&one);
+        nothing_is_in_flight(&other);
+        one.env.now_ns += gap_ns;
+        other.env.now_ns += gap_ns;
     }
+    end(&one);
+    end(&other);
+}
+
+static const struct model_subject model = {begin, step, &bench.random};
+
+/* Of those that were started; perhaps once more. */
+static void report_any(struct resil_call *call, const uint64_t *ids, unsigned count, uint64_t *seed)
+{
+    uint64_t id = ids[below(seed, count)];
+    const struct resil_result result = {.outcome = (enum resil_outcome)below(seed, RESIL_OUTCOMES)};
+
+    (void)resil_call_report(call, id, &result);
 }
 
 /*
  * A hostile loop: hedged chains are stepped, reported to and cancelled at random, in any order and
  * at odd times. Whatever happens, everything is given back.
  */
+static void step_hostile(void)
+{
+    struct resil_call call;
+    struct resil_step step;
+    uint64_t ids[64], seed = test_random(&bench.random), now_ns = RESIL_SEC(1);
+    unsigned started = 0;
+    enum resil_step_kind kind = RESIL_STEP_WAIT;
+
+    build(&one, seed, true);
+    one.request.idempotent = true;
+    if (one.count == 0) {
+        end(&one);
+        return;
+    }
+    MODEL_CHECK(&bench, resil_call_begin(&call, &one.chain, &one.request, now_ns, seed) == 0);
+    for (unsigned turn = 0; kind != RESIL_STEP_DONE; turn++) {
+        uint64_t what = below(&seed, 100);
+
+        if (turn > 500 || what == 0)
+            (void)resil_call_cancel(&call, now_ns);
+        else if (what < 40 && started > 0)
+            report_any(&call, ids, started < 64 ? started : 64, &seed);
+        else if (what < 80)
+            now_ns += below(&seed, 60);
+        else if (what < 82)
+            now_ns -= below(&seed, 60);
+        kind = resil_call_step(&call, now_ns, &step);
+        if (kind == RESIL_STEP_CALL)
+            ids[started++ % 64] = step.attempt->id;
+    }
+    MODEL_CHECK(&bench, resil_call_fini(&call, &one.report) != RESIL_EBUSY);
+    nothing_is_in_flight(&one);
+    end(&one);
+}
+
+static const struct model_subject hostile = {begin, step_hostile, &bench.random};
+
+static void run_and_pump_leave_the_same_primitives_behind(void **state)
+{
+    (void)state;
+    model_run(&model, test_seed(777), CHAINS);
+}
+
+static void a_loop_that_comes_late_is_found(void **state)
+{
+    (void)state;
+    late_ns = 1;
+    model_finds(&model, 777, CHAINS, 3, "a loop that comes 1 ns late");
+    late_ns = 0;
+    begin();
+}
+
 static void a_hostile_loop_leaves_nothing_behind(void **state)
 {
-    static struct world world;
-    uint64_t base = test_seed(4242);
-
     (void)state;
-    for (uint64_t i = 0; i < CHAINS; i++) {
-        struct resil_call call;
-        struct resil_step step;
-        uint64_t ids[64];
-        uint64_t seed = base + i;
-        uint64_t now_ns = RESIL_SEC(1);
-        unsigned started = 0;
-        enum resil_step_kind kind = RESIL_STEP_WAIT;
+    model_run(&hostile, test_seed(4242), CHAINS);
+}
 
-        build(&world, seed);
-        world.request.idempotent = true;
-        world.count = 1 + world.count % 4;
-        world.policies[below(&seed, world.count)] = resil_hedge_policy(&world.hedge);
-        if (resil_chain_init(&world.chain, world.policies, world.count, NULL, 0) != 0) {
-            balancer_world_end(&world.balancer);
-            continue;
-        }
-        assert_int_equal(resil_call_begin(&call, &world.chain, &world.request, now_ns, seed), 0);
-        for (unsigned turn = 0; kind != RESIL_STEP_DONE; turn++) {
-            unsigned what = (unsigned)below(&seed, 100);
-
-            if (turn > 500 || what == 0)
-                (void)resil_call_cancel(&call, now_ns);
-            else if (what < 40 && started > 0)
-                (void)resil_call_report(&call, ids[below(&seed, started < 64 ? started : 64)],
-                                        &(struct resil_result){.outcome = (enum resil_outcome)below(
-                                                                   &seed, RESIL_OUTCOMES)});
-            else if (what < 80)
-                now_ns += below(&seed, 60);
-            else if (what < 82)
-                now_ns -= below(&seed, 60);
-            kind = resil_call_step(&call, now_ns, &step);
-            if (kind == RESIL_STEP_CALL)
-                ids[started++ % 64] = step.attempt->id;
-        }
-        assert_int_not_equal(resil_call_fini(&call, &world.report), RESIL_EBUSY);
-        nothing_is_in_flight(&world);
-        balancer_world_end(&world.balancer);
-    }
+static void a_bulkhead_that_keeps_permits_is_found(void **state)
+{
+    (void)state;
+    forgetful = true;
+    model_finds(&hostile, 4242, CHAINS, 3, "a bulkhead that keeps what is abandoned");
+    forgetful = false;
+    begin();
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run_and_pump_leave_the_same_primitives_behind),
+        cmocka_unit_test(a_loop_that_comes_late_is_found),
         cmocka_unit_test(a_hostile_loop_leaves_nothing_behind),
+        cmocka_unit_test(a_bulkhead_that_keeps_permits_is_found),
     };
 
+    model_parts = LEVELS + CALLS;
     return cmocka_run_group_tests_name("policies model", tests, NULL, NULL);
 }

@@ -9,11 +9,7 @@
 
 #include <resil/retry.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OPERATIONS 200000
-#else
-#define OPERATIONS 1000000
-#endif
+#define OPERATIONS MODEL_OPERATIONS(1000000, 200000)
 
 static struct bench {
     uint64_t random, seed, operation;
@@ -176,7 +172,7 @@ static void an_attempt_more_is_found(void **state)
 {
     (void)state;
     too_many = 1;
-    model_finds(&model, test_seed(1902), OPERATIONS, 12, "an attempt more");
+    model_finds(&model, 1902, OPERATIONS, 12, "an attempt more");
     too_many = 0;
 }
 

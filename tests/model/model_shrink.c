@@ -77,11 +77,48 @@ static void what_holds_is_left_alone(void **state)
     assert_int_equal(model_try(&model, 42, NULL, OPERATIONS), OPERATIONS);
 }
 
+/* Or RESIL_SEED=2 would try what RESIL_SEED=1 has tried. */
+static void a_seed_is_not_another_one_later(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 4; seed++)
+        for (uint64_t operation = 0; operation < 1000; operation++)
+            for (uint64_t other = 0; other < 1000; other++)
+                assert_int_not_equal(model_start(seed, operation), model_start(seed + 1, other));
+}
+
+/* One operation in a hundred is broken by its parts 2 and 5, each alone in order. */
+static void step_in_parts(void)
+{
+    bool rare = test_below(&bench.random, 100) == 0;
+
+    MODEL_CHECK(&bench, !rare || (model_left_out & 0x24) != 0);
+}
+
+static const struct model_subject in_parts = {begin, step_in_parts, &bench.random};
+
+static void of_an_operation_only_the_parts_that_matter_stay(void **state)
+{
+    uint64_t failed = model_try(&in_parts, 42, NULL, OPERATIONS);
+    bool *keep = model_shrink(&in_parts, 42, failed + 1);
+
+    (void)state;
+    assert_non_null(keep);
+    model_parts = 12;
+    assert_int_equal(model_shrink_parts(&in_parts, 42, keep, failed + 1), 2);
+    assert_int_equal(model_left_out, 0xfff & ~0x24);
+    model_parts = 0;
+    model_left_out = 0;
+    free(keep);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failure_is_cut_down_to_what_makes_it),
         cmocka_unit_test(what_holds_is_left_alone),
+        cmocka_unit_test(of_an_operation_only_the_parts_that_matter_stay),
+        cmocka_unit_test(a_seed_is_not_another_one_later),
     };
 
     return cmocka_run_group_tests_name("shrink", tests, NULL, NULL);

@@ -8,10 +8,23 @@
  * ever smaller parts of it.
  *
  * model_run does that for a model: its n-th operation draws its numbers from a start of its own, a
- * function of seed and n, so that it stays what it is when others are left out.
+ * function of seed and n, so that it stays what it is when others are left out. Where an operation is
+ * a whole world of its own, it can have parts that are left out one by one, too: see model_parts.
  */
 
 #include "test.h"
+
+/** How many operations a model runs: fewer under a sanitizer, where each costs many times as much. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define MODEL_OPERATIONS(plain, sanitized) (sanitized)
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MODEL_OPERATIONS(plain, sanitized) (sanitized)
+#endif
+#ifndef MODEL_OPERATIONS
+#define MODEL_OPERATIONS(plain, sanitized) (plain)
+#endif
 
 /** Whether it still fails with those of n things alone that are kept. */
 typedef bool shrink_fails_fn(void *arg, const bool *keep, size_t n);
@@ -49,6 +62,11 @@ static inline size_t shrink(bool *keep, size_t n, unsigned tries_max, shrink_fai
     return left;
 }
 
+/** So many parts has an operation (64 at most; 0: it is one piece), and these of them, by bit, step is
+    to leave out. What remains has to stay what it is. */
+static unsigned model_parts;
+static uint64_t model_left_out;
+
 /** A model and its subject, both static. */
 struct model_subject {
     void (*begin)(void); /* makes both anew; may draw from *random */
@@ -56,12 +74,18 @@ struct model_subject {
     uint64_t *random;
 };
 
+static inline uint64_t model_mix(uint64_t x)
+{
+    x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
+    return x ^ x >> 32;
+}
+
+/* The seed is mixed first: seed + 1 is not the same run an operation later. */
 static inline uint64_t model_start(uint64_t seed, uint64_t operation)
 {
-    uint64_t x = (seed + operation + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t begun = model_mix((seed + 1) * UINT64_C(0x9e3779b97f4a7c15));
 
-    x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
-    return (x ^ x >> 32) | 1;
+    return model_mix((begun + operation) * UINT64_C(0x9e3779b97f4a7c15)) | 1;
 }
 
 /* Runs operations 0 to n - 1, or those of them that are kept. Returns the number of the one that
@@ -113,16 +137,41 @@ static inline bool *model_shrink(const struct model_subject *model, uint64_t see
     return keep;
 }
 
+/* Leaves out, of the operations that are left, the parts that can be left out. Returns how many parts
+   stay. */
+static inline unsigned model_shrink_parts(const struct model_subject *model, uint64_t seed,
+                                          const bool *keep, uint64_t n)
+{
+    unsigned left = model_parts;
+
+    for (unsigned before = left + 1; left < before;) {
+        before = left;
+        for (unsigned part = 0; part < model_parts; part++) {
+            uint64_t bit = UINT64_C(1) << part;
+
+            if ((model_left_out & bit) != 0)
+                continue;
+            model_left_out |= bit;
+            if (model_try(model, seed, keep, n) < n)
+                left--;
+            else
+                model_left_out &= ~bit;
+        }
+    }
+    return left;
+}
+
 /** Runs so many operations; fails with the few that are enough. RESIL_OPERATIONS="3 17 40" runs
-    these alone, for a debugger. */
+    these alone, for a debugger, and RESIL_LEFT_OUT=0x6 without these parts of them. */
 static inline void model_run(const struct model_subject *model, uint64_t seed, uint64_t operations)
 {
-    const char *wanted = getenv("RESIL_OPERATIONS");
+    const char *wanted = getenv("RESIL_OPERATIONS"), *left_out = getenv("RESIL_LEFT_OUT");
     static char list[1024];
     size_t used = 0;
     uint64_t failed;
     bool *keep;
 
+    model_left_out = left_out != NULL ? strtoull(left_out, NULL, 0) : 0;
     if (wanted != NULL) {
         keep = calloc(operations, sizeof *keep);
         assert_non_null(keep);
@@ -147,13 +196,17 @@ static inline void model_run(const struct model_subject *model, uint64_t seed, u
     for (uint64_t i = 0; keep != NULL && i <= failed && used + 24 < sizeof list; i++)
         if (keep[i])
             used += (size_t)snprintf(list + used, sizeof list - used, " %" PRIu64, i);
+    if (keep != NULL && model_parts > 0)
+        (void)model_shrink_parts(model, seed, keep, failed + 1);
     free(keep);
-    fail_msg("operation %" PRIu64 ": %s; RESIL_SEED=%" PRIu64 " RESIL_OPERATIONS='%s'", failed,
-             model_message, seed, list);
+    fail_msg("operation %" PRIu64 ": %s; RESIL_SEED=%" PRIu64
+             " RESIL_OPERATIONS='%s' RESIL_LEFT_OUT=0x%" PRIx64,
+             failed, model_message, seed, list, model_left_out);
 }
 
 /** The negative control: a model that is wrong on purpose is found out, and what shows it is cut down
-    to so many operations at most. */
+    to so many operations at most, or to so many parts of one operation where it has parts. With a seed
+    of its own, whatever RESIL_SEED says. */
 static inline void model_finds(const struct model_subject *model, uint64_t seed,
                                uint64_t operations, size_t enough, const char *what)
 {
@@ -171,6 +224,11 @@ static inline void model_finds(const struct model_subject *model, uint64_t seed,
     for (uint64_t i = 0; i <= failed; i++)
         left += keep[i];
     assert_true(model_try(model, seed, keep, failed + 1) <= failed);
+    if (model_parts > 0) {
+        assert_int_equal(left, 1);
+        left = model_shrink_parts(model, seed, keep, failed + 1);
+        model_left_out = 0;
+    }
     free(keep);
     print_message("%9" PRIu64 " until found, %2zu are enough: %s\n", failed + 1, left, what);
     assert_in_range(left, 1, enough);

@@ -3,80 +3,9 @@
 /* When a ticket passes, who holds it, and what becomes of slots. The interleavings are the
    model's. */
 #define _GNU_SOURCE
-#include "test.h"
+#include "epoch_fixture.h"
 
-#include <pthread.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "base/atomic.h"
-#include "base/epoch.h"
 #include "base/lock.h"
-#include "base/random.h"
-
-static uint32_t no_memory; /* 1: nothing to be had */
-
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return resil__load_acquire32(&no_memory) != 0 ? NULL : __real_aligned_alloc(alignment, size);
-}
-
-/* A thread that does as it is told, one thing at a time. */
-enum order {
-    ORDER_ENTER = 1,
-    ORDER_LEAVE,
-    ORDER_END
-};
-
-struct hand {
-    pthread_t thread;
-    pthread_barrier_t told, done;
-    enum order order;
-    struct resil__reader *reader;
-    uint64_t random;
-};
-
-static void *obey(void *arg)
-{
-    struct hand *hand = arg;
-
-    for (;;) {
-        (void)pthread_barrier_wait(&hand->told);
-        if (hand->order == ORDER_END)
-            return NULL;
-        if (hand->order == ORDER_ENTER) {
-            hand->reader = resil__epoch_enter();
-            hand->random = resil__random_next(resil__reader_random(hand->reader));
-        } else {
-            resil__epoch_leave(hand->reader);
-        }
-        (void)pthread_barrier_wait(&hand->done);
-    }
-}
-
-static void hire(struct hand *hand)
-{
-    *hand = (struct hand){0};
-    assert_int_equal(pthread_barrier_init(&hand->told, NULL, 2), 0);
-    assert_int_equal(pthread_barrier_init(&hand->done, NULL, 2), 0);
-    assert_int_equal(pthread_create(&hand->thread, NULL, obey, hand), 0);
-}
-
-static void tell(struct hand *hand, enum order order)
-{
-    hand->order = order;
-    (void)pthread_barrier_wait(&hand->told);
-    if (order != ORDER_END) {
-        (void)pthread_barrier_wait(&hand->done);
-        return;
-    }
-    assert_int_equal(pthread_join(hand->thread, NULL), 0);
-    (void)pthread_barrier_destroy(&hand->told);
-    (void)pthread_barrier_destroy(&hand->done);
-}
 
 static void nobody_inside_lets_a_ticket_pass(void **state)
 {
@@ -188,8 +117,6 @@ static void thread_that_ended_inside_holds_nothing(void **state)
     assert_true(resil__epoch_passed(ticket));
     assert_true(resil__epoch_passed(resil__epoch_retire()));
 }
-
-#define HANDS 5
 
 static void numbers_are_dense_and_the_lowest_is_used_again(void **state)
 {
@@ -328,193 +255,6 @@ static void thread_that_is_ending_still_holds(void **state)
     assert_int_equal(pthread_key_delete(late_key), 0);
 }
 
-/* Runs a check in a forked child; true if it says so. */
-static bool in_child(bool (*check)(void))
-{
-    int status = 0;
-    pid_t pid = fork();
-
-    if (pid == 0)
-        _exit(check() ? 0 : 1);
-    assert_true(pid > 0);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-static bool ticket_passes(void)
-{
-    return resil__epoch_passed(resil__epoch_retire());
-}
-
-static void forked_child_is_not_held_by_threads_it_does_not_have(void **state)
-{
-    struct hand hand;
-
-    (void)state;
-    hire(&hand);
-    tell(&hand, ORDER_ENTER);
-
-    assert_false(ticket_passes());
-    assert_true(in_child(ticket_passes));
-
-    tell(&hand, ORDER_END);
-}
-
-/* The thread that forks has the newest slot, so all others come behind it. */
-static bool all_other_slots_are_free(void)
-{
-    struct resil__reader *own = resil__epoch_thread.reader;
-
-    for (struct resil__reader *slot = own->next; slot != NULL; slot = slot->next)
-        if (slot->taken != 0)
-            return false;
-    return own->taken == 1;
-}
-
-static void *fork_with_newest_slot(void *arg)
-{
-    struct hand *hand = arg;
-
-    hand->reader = resil__epoch_enter();
-    resil__epoch_leave(hand->reader);
-    hand->random = !all_other_slots_are_free() && in_child(all_other_slots_are_free);
-    return NULL;
-}
-
-static void forked_child_has_the_other_slots_to_give(void **state)
-{
-    struct hand hands[HANDS + 8], forking = {0};
-    uint32_t crew = 0;
-
-    (void)state;
-    for (resil__epoch_leave(resil__epoch_enter()); crew + 1 < resil__epoch_readers(); crew++) {
-        assert_true(crew < HANDS + 8);
-        hire(&hands[crew]);
-        tell(&hands[crew], ORDER_ENTER);
-    }
-    assert_int_equal(pthread_create(&forking.thread, NULL, fork_with_newest_slot, &forking), 0);
-    assert_int_equal(pthread_join(forking.thread, NULL), 0);
-    assert_int_equal(resil__reader_number(forking.reader) + 1, resil__epoch_readers());
-    assert_true(forking.random);
-    while (crew-- > 0)
-        tell(&hands[crew], ORDER_END);
-}
-
-static struct resil__reader *open_one; /* the forking thread's own */
-
-static bool own_section_still_holds(void)
-{
-    uint32_t ticket = resil__epoch_retire();
-    bool held = !resil__epoch_passed(ticket);
-
-    resil__epoch_leave(open_one);
-    return held && resil__epoch_passed(ticket);
-}
-
-static void forked_child_keeps_its_own_section(void **state)
-{
-    (void)state;
-    open_one = resil__epoch_enter();
-    assert_true(in_child(own_section_still_holds));
-    assert_false(ticket_passes());
-    resil__epoch_leave(open_one);
-    assert_true(ticket_passes());
-}
-
-/* The same for the shared count: one section of the forking thread, one of a thread that is gone in
-   the child. */
-static void *fork_without_slot(void *arg)
-{
-    struct hand *hand = arg;
-
-    open_one = resil__epoch_enter();
-    hand->random =
-        open_one == &resil__epoch_shared && in_child(own_section_still_holds) && !ticket_passes();
-    resil__epoch_leave(open_one);
-    return NULL;
-}
-
-static void forked_child_counts_its_own_sections_alone(void **state)
-{
-    struct hand hands[HANDS + 8], other, forking = {0};
-    uint32_t crew = 0;
-
-    (void)state;
-    /* All slots there are, so that the next threads get none. */
-    for (resil__epoch_leave(resil__epoch_enter()); crew + 1 < resil__epoch_readers(); crew++) {
-        assert_true(crew < HANDS + 8);
-        hire(&hands[crew]);
-        tell(&hands[crew], ORDER_ENTER);
-        tell(&hands[crew], ORDER_LEAVE);
-    }
-    resil__store_release32(&no_memory, 1);
-    hire(&other);
-    tell(&other, ORDER_ENTER);
-    assert_ptr_equal(other.reader, &resil__epoch_shared);
-
-    assert_int_equal(pthread_create(&forking.thread, NULL, fork_without_slot, &forking), 0);
-    assert_int_equal(pthread_join(forking.thread, NULL), 0);
-
-    assert_true(forking.random);
-    assert_false(ticket_passes());
-    tell(&other, ORDER_LEAVE);
-    tell(&other, ORDER_END);
-    resil__store_release32(&no_memory, 0);
-    while (crew-- > 0)
-        tell(&hands[crew], ORDER_END);
-    assert_true(ticket_passes());
-}
-
-static uint64_t draw(void)
-{
-    struct resil__reader *reader = resil__epoch_enter();
-    uint64_t drawn = resil__random_next(resil__reader_random(reader));
-
-    resil__epoch_leave(reader);
-    return drawn;
-}
-
-static uint64_t draw_in_child(void)
-{
-    uint64_t drawn = 0;
-    int ends[2];
-    pid_t pid;
-
-    assert_int_equal(pipe(ends), 0);
-    pid = fork();
-    if (pid == 0) {
-        drawn = draw();
-        _exit(write(ends[1], &drawn, sizeof drawn) != (ssize_t)sizeof drawn);
-    }
-    assert_true(pid > 0);
-    assert_int_equal(read(ends[0], &drawn, sizeof drawn), sizeof drawn);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
-    (void)close(ends[0]);
-    (void)close(ends[1]);
-    return drawn;
-}
-
-static void threads_and_children_draw_different_numbers(void **state)
-{
-    struct hand hand;
-    uint64_t drawn[6];
-
-    (void)state;
-    drawn[0] = draw();
-    for (int i = 1; i < 3; i++) { /* one after the other, in the same memory */
-        hire(&hand);
-        tell(&hand, ORDER_ENTER);
-        drawn[i] = hand.random;
-        tell(&hand, ORDER_END);
-    }
-    drawn[3] = draw_in_child();
-    drawn[4] = draw_in_child();
-    drawn[5] = draw();
-    for (int i = 0; i < 6; i++)
-        for (int j = 0; j < i; j++)
-            assert_true(drawn[i] != drawn[j]);
-}
-
 static void set_epoch(uint32_t epoch)
 {
     ck_pr_store_uint(&resil__epoch_global.epoch, epoch);
@@ -638,11 +378,6 @@ int main(void)
         cmocka_unit_test(threads_that_come_and_go_need_no_more_slots),
         cmocka_unit_test(section_without_memory_holds_all_the_same),
         cmocka_unit_test(thread_that_is_ending_still_holds),
-        cmocka_unit_test(forked_child_is_not_held_by_threads_it_does_not_have),
-        cmocka_unit_test(forked_child_has_the_other_slots_to_give),
-        cmocka_unit_test(forked_child_keeps_its_own_section),
-        cmocka_unit_test(forked_child_counts_its_own_sections_alone),
-        cmocka_unit_test(threads_and_children_draw_different_numbers),
         cmocka_unit_test(tickets_pass_across_the_wrap),
         cmocka_unit_test(section_open_for_ages_holds_everything),
         cmocka_unit_test(thread_idle_for_ages_is_not_taken_for_one_ahead),

@@ -40,6 +40,16 @@ static const struct resil_policy_ops *with(struct resil_queue_config config)
     return resil_queue_policy(&queue).ops;
 }
 
+/* The first has the only permit, the second waits for it. */
+static void one_in_one_waiting(const struct resil_policy_ops *ops, struct walker *a,
+                               struct walker *b)
+{
+    begin(a);
+    begin(b);
+    assert_int_equal(ops->admit(&queue, a->frame, &a->walk), RESIL_PASS);
+    assert_int_equal(ops->admit(&queue, b->frame, &b->walk), RESIL_WAIT);
+}
+
 static void assert_in_flight(uint64_t in_flight)
 {
     struct resil_bulkhead_snapshot snapshot;
@@ -86,10 +96,7 @@ static void call_waits_is_woken_and_passes(void **state)
     struct walker a, b;
 
     (void)state;
-    begin(&a);
-    begin(&b);
-    assert_int_equal(ops->admit(&queue, a.frame, &a.walk), RESIL_PASS);
-    assert_int_equal(ops->admit(&queue, b.frame, &b.walk), RESIL_WAIT);
+    one_in_one_waiting(ops, &a, &b);
     assert_int_equal(b.walk.wake_ns, T0 + RESIL_SEC(1));
     assert_int_equal(b.frame[7], UINT64_MAX);
     assert_int_equal(b.woken, 0);
@@ -125,10 +132,7 @@ static void resume_too_early_waits_on(void **state)
     struct walker a, b;
 
     (void)state;
-    begin(&a);
-    begin(&b);
-    assert_int_equal(ops->admit(&queue, a.frame, &a.walk), RESIL_PASS);
-    assert_int_equal(ops->admit(&queue, b.frame, &b.walk), RESIL_WAIT);
+    one_in_one_waiting(ops, &a, &b);
     assert_int_equal(b.walk.wake_ns, T0 + RESIL_MS(20));
     b.walk.now_ns = T0 + RESIL_MS(5);
     b.walk.wake_ns = 0;
@@ -162,11 +166,8 @@ static void full_queue_refuses_the_call(void **state)
     struct walker a, b, c;
 
     (void)state;
-    begin(&a);
-    begin(&b);
+    one_in_one_waiting(ops, &a, &b);
     begin(&c);
-    assert_int_equal(ops->admit(&queue, a.frame, &a.walk), RESIL_PASS);
-    assert_int_equal(ops->admit(&queue, b.frame, &b.walk), RESIL_WAIT);
     assert_int_equal(ops->admit(&queue, c.frame, &c.walk), RESIL_EFULL);
     assert_in_flight(1);
 }
@@ -177,11 +178,8 @@ static void abandoned_waiter_loses_nothing(void **state)
     struct walker a, b, c;
 
     (void)state;
-    begin(&a);
-    begin(&b);
+    one_in_one_waiting(ops, &a, &b);
     begin(&c);
-    assert_int_equal(ops->admit(&queue, a.frame, &a.walk), RESIL_PASS);
-    assert_int_equal(ops->admit(&queue, b.frame, &b.walk), RESIL_WAIT);
     assert_int_equal(ops->admit(&queue, c.frame, &c.walk), RESIL_WAIT);
     assert_int_equal(ops->settle(&queue, a.frame, &a.walk), RESIL_PASS);
     assert_int_equal(b.woken, 1);
@@ -202,10 +200,7 @@ static void abandoned_call_gives_its_permit_to_a_waiter(void **state)
     struct walker a, b;
 
     (void)state;
-    begin(&a);
-    begin(&b);
-    assert_int_equal(ops->admit(&queue, a.frame, &a.walk), RESIL_PASS);
-    assert_int_equal(ops->admit(&queue, b.frame, &b.walk), RESIL_WAIT);
+    one_in_one_waiting(ops, &a, &b);
     assert_int_equal(ops->abandon(&queue, a.frame, &a.walk), RESIL_PASS);
     assert_int_equal(b.woken, 1);
     assert_in_flight(1);
