@@ -196,7 +196,7 @@ static void look(struct bench *bench)
     struct model model = bench->model[key];
     struct resil_keyed_breaker_entry entry;
 
-    resil_keyed_breaker_look(bench->breaker, &key, sizeof key, bench->now_ns, &entry);
+    resil_keyed_breaker_look(bench->breaker, test_key_of(key).bytes, 8, bench->now_ns, &entry);
     if (model.condition == CLOSED)
         slide(bench, &model);
     MODEL_CHECK(bench, entry.state == (model.condition == CLOSED ? RESIL_BREAKER_CLOSED

@@ -195,8 +195,8 @@ static void look_on(int self)
     size_t n;
 
     (void)self;
-    resil_keyed_breaker_look(BREAKER, &key, sizeof key, NOW, &first);
-    resil_keyed_breaker_look(BREAKER, &key, sizeof key, NOW, &second);
+    resil_keyed_breaker_look(BREAKER, test_key_of(key).bytes, 8, NOW, &first);
+    resil_keyed_breaker_look(BREAKER, test_key_of(key).bytes, 8, NOW, &second);
     interleave_check(first.state == RESIL_BREAKER_CLOSED || second.state == RESIL_BREAKER_OPEN);
     interleave_check(second.state == RESIL_BREAKER_OPEN || first.failures <= second.failures);
     interleave_check(first.failures >= 1 || first.state == RESIL_BREAKER_OPEN);

@@ -167,8 +167,7 @@ static void limiter_is_linearizable(void **state)
 
     (void)state;
     linear_check(&is, seed, HISTORIES);
-    linear_finds(&is,
-                 (struct fault){"resil__gcra_swap", &limits.limiter.gcra_.word_, FAULT_BLIND},
+    linear_finds(&is, (struct fault){"resil__gcra_swap", &limits.limiter.gcra_.word_, FAULT_BLIND},
                  seed, HISTORIES);
     linear_finds(&is,
                  (struct fault){"resil__gcra_give_back", &limits.limiter.gcra_.word_, FAULT_BLIND},
@@ -390,7 +389,7 @@ static uint64_t keyed_apply(const struct linear_op *op)
     int rc;
 
     if (op->kind == PEEK)
-        return resil_keyed_limiter_peek(&table.head, &key, sizeof key, op->now_ns);
+        return resil_keyed_limiter_peek(&table.head, test_key_of(key).bytes, 8, op->now_ns);
     rc = resil_keyed_limiter_acquire_u64(&table.head, key, op->n, op->now_ns, &at_ns);
     return answer(rc, rc == RESIL_OK ? 0 : at_ns);
 }
@@ -406,8 +405,8 @@ static uint64_t keyed_look(void)
 
     for (uint64_t key = 1; key <= 2; key++)
         for (uint64_t n = 0; n < 3; n++)
-            left = left * 4 +
-                   resil_keyed_limiter_peek(&table.head, &key, sizeof key, NOW + n * RESIL_SEC(1));
+            left = left * 4 + resil_keyed_limiter_peek(&table.head, test_key_of(key).bytes, 8,
+                                                       NOW + n * RESIL_SEC(1));
     return left;
 }
 

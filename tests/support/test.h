@@ -75,4 +75,18 @@ static inline void model_failed(uint64_t seed, uint64_t operation, const char *m
             model_failed((bench)->seed, (bench)->operation, #condition);                           \
     } while (0)
 
+/** The bytes that name the same key as a number: its own, the lowest first on any machine. */
+struct test_key {
+    unsigned char bytes[8];
+};
+
+static inline struct test_key test_key_of(uint64_t number)
+{
+    struct test_key key;
+
+    for (unsigned i = 0; i < 8; i++)
+        key.bytes[i] = (unsigned char)(number >> (8 * i));
+    return key;
+}
+
 #endif

@@ -62,7 +62,7 @@ static inline struct resil_keyed_breaker_entry look(const struct resil_keyed_bre
 {
     struct resil_keyed_breaker_entry entry;
 
-    resil_keyed_breaker_look(breaker, &key, sizeof key, now_ns, &entry);
+    resil_keyed_breaker_look(breaker, test_key_of(key).bytes, 8, now_ns, &entry);
     return entry;
 }
 

@@ -46,8 +46,9 @@ static void a_key_of_bytes_has_a_breaker_of_its_own(void **state)
     assert_int_equal(resil_keyed_breaker_record(breaker, &permit, T0,
                                                 &(struct resil_result){.outcome = RESIL_FAILURE}),
                      RESIL_OK);
-    assert_int_equal(resil_keyed_breaker_acquire(breaker, &number, sizeof number, T0, &permit),
-                     RESIL_EOPEN);
+    assert_int_equal(
+        resil_keyed_breaker_acquire(breaker, test_key_of(number).bytes, 8, T0, &permit),
+        RESIL_EOPEN);
     free(breaker);
 }
 

@@ -355,7 +355,7 @@ static void keys_that_meet_under_one_seed_part_under_another(void **state)
     for (uint64_t key = 0; count < 100; key++) {
         uint64_t print[2];
 
-        resil_keyed_limiter_print(limiter, &key, sizeof key, print);
+        resil_keyed_limiter_print(limiter, test_key_of(key).bytes, 8, print);
         if (print[0] >> 60 == 0 && print[1] >> 60 == 0)
             chosen[count++] = key;
     }
@@ -392,7 +392,7 @@ static void top_lists_who_owes_most(void **state)
     for (unsigned i = 0; i < 2; i++) {
         uint64_t key = i == 0 ? 7 : 8;
 
-        resil_keyed_limiter_print(limiter, &key, sizeof key, print);
+        resil_keyed_limiter_print(limiter, test_key_of(key).bytes, 8, print);
         assert_memory_equal(top[i].print, print, sizeof print);
     }
     assert_int_equal(top[0].used, 5);
