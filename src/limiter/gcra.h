@@ -122,8 +122,8 @@ RESIL__INLINE int resil__gcra_try_slot(struct resil_gcra_ *gcra, unsigned which,
                                    << sum.shift) ||
             resil__load_acquire(&gcra->word_) != old || !resil__gcra_stands(slot, sum.generation)))
         return RESIL__GCRA_UNDECIDED;
-    /* Rounded up: ahead > room. */
-    *at_ns = resil__add_sat(now_ns, ((sum.ahead - sum.room - 1) >> sum.shift) + 1);
+    if (at_ns != NULL) /* rounded up: ahead > room */
+        *at_ns = resil__add_sat(now_ns, ((sum.ahead - sum.room - 1) >> sum.shift) + 1);
     return RESIL_ELIMITED;
 }
 
@@ -157,7 +157,8 @@ RESIL__INLINE bool resil__gcra_grant(struct resil_gcra_ *gcra, bool paced, uint6
  * the past costs nothing extra; a refusal is a few loads. What is rare is left undecided: the first
  * use, a swap that another won, a slot that has just changed, a clock that was set back.
  *
- * cost isn't 0. *word receives the state that a grant made, *at_ns when a refused call would pass.
+ * cost isn't 0. *word receives the state that a grant made, *at_ns when a refused call would
+ * pass, if not NULL.
  *
  * Once for each slot: a branch is predicted, so the slot's words are loaded beside the state word,
  * not after it.
@@ -183,19 +184,15 @@ int resil__gcra_acquire_slow(struct resil_gcra_ *gcra, bool paced, uint64_t cost
 static inline int resil__gcra_acquire(struct resil_gcra_ *gcra, bool paced, uint64_t cost,
                                       uint64_t now_ns, uint64_t *word, uint64_t *retry_at_ns)
 {
-    uint64_t next, at_ns;
+    uint64_t next;
     int rc;
 
     cost += cost == 0;
-    rc = resil__gcra_try(gcra, paced, cost, now_ns, &next, &at_ns);
+    rc = resil__gcra_try(gcra, paced, cost, now_ns, &next, retry_at_ns);
     if (RESIL__UNLIKELY(rc == RESIL__GCRA_UNDECIDED))
         return resil__gcra_acquire_slow(gcra, paced, cost, now_ns, word, retry_at_ns);
-    if (rc == RESIL_OK) {
-        if (word != NULL)
-            *word = next;
-    } else if (retry_at_ns != NULL) {
-        *retry_at_ns = at_ns;
-    }
+    if (rc == RESIL_OK && word != NULL)
+        *word = next;
     return rc;
 }
 
