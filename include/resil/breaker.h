@@ -26,10 +26,11 @@
  * can be neutral.
  *
  * The defaults (window, open time and jitter, probes and their gap) were chosen by a simulated fleet
- * in overload (tests/sim/README.md has the tables): with 14 calls a second in each client, all
- * probes together cost the peers at most 4.2 % of their capacity; with 10 % jitter and no gap
- * between probes they would cost 15 %. They weigh more where a client calls less: 7 % at 5.6 calls a
- * second, 14 % at 2.8; a jitter_pct of 300 halves that, and recovery takes up to 20 s longer.
+ * in overload (tests/sim/README.md has the tables), so that all probes together cost the peers at
+ * most 5 % of their capacity, though all clients trip at once. They weigh more where a client calls
+ * less: 2 % at 14 calls a second in each client, 3.7 % at 5.6, 7 % at 2.8; there a jitter_pct of 300
+ * keeps it below 5 %, and recovery takes up to 15 s longer. Five probes and 100 % jitter would be
+ * 3.6, 7.5 and 14 %, and recover 2 to 4 s sooner; 10 % jitter without a gap 10 % at 14 calls.
  *
  * All state is plain words without pointers. A breaker may lie in a shared mapping: all processes
  * that map it share it, and it outlives them. Zero its memory, initialise it once, in one process.
@@ -158,14 +159,14 @@ struct resil_breaker_config {
         day, and no less than open_ns. */
     uint64_t open_ns_max;
 
-    /** Stretches the open time by 0 to so many percent, at random [100], optional; 1 to 1000. */
+    /** Stretches the open time by 0 to so many percent, at random [150], optional; 1 to 1000. */
     uint64_t jitter_pct;
 
     /** A peer's hint beyond this is cut down to it [5 min], optional (off: hints are not read); 1
         ns to 1 day. */
     uint64_t hint_ns_max;
 
-    /** How many calls half-open asks for [5]; 1 to 10. */
+    /** How many calls half-open asks for [3]; 1 to 10. */
     uint64_t probes;
 
     /** Share of the probes that must succeed, percent [60], rounded up to whole probes; 1 to

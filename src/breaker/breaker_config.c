@@ -60,10 +60,10 @@ void resil__breaker_resolve(const struct resil_breaker_config *config,
     rules->open_factor_pct_ = resil__default(config->open_factor_pct, 150);
     rules->open_ns_max_ =
         resil__default(config->open_ns_max, resil__max(RESIL_SEC(15), rules->open_ns_));
-    rules->jitter_pct_ = resil__optional(config->jitter_pct, 100);
+    rules->jitter_pct_ = resil__optional(config->jitter_pct, 150);
     rules->open_longest_ = rules->open_ns_max_ + rules->open_ns_max_ * rules->jitter_pct_ / 100;
     rules->hint_ns_max_ = resil__optional(config->hint_ns_max, RESIL_SEC(300));
-    rules->probes_ = resil__default(config->probes, 5);
+    rules->probes_ = resil__default(config->probes, 3);
     probe_pct = resil__default(config->probe_success_pct, 60);
     rules->probes_needed_ = (rules->probes_ * probe_pct + 99) / 100;
     rules->probe_lease_ns_ = resil__default(config->probe_lease_ns, RESIL_SEC(10));

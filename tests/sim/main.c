@@ -21,14 +21,16 @@ struct options {
 
 static void usage(FILE *out)
 {
-    (void)fprintf(out,
-                  "resil-sim --scenario S --policy P... [--clients 200] [--servers 10] [--seed 1]\n"
-                  "          [--after SECONDS=300] [--load PERCENT=70] [--workers 4]\n"
-                  "          [--svg FILE] [--json | --seeds COUNT]\n\n"
-                  "  --policy  up to 4 times\n"
-                  "  --svg     draws goodput and amplification, a line for each policy\n"
-                  "  --seeds   runs seeds from --seed on and prints one row of a table\n"
-                  "\nscenarios:\n");
+    (void)fprintf(
+        out,
+        "resil-sim --scenario S --policy P... [--clients 200] [--servers 10] [--seed 1]\n"
+        "          [--after SECONDS=300] [--load PERCENT=70] [--workers 4] [--subset SERVERS]\n"
+        "          [--svg FILE] [--json | --seeds COUNT]\n\n"
+        "  --policy  up to 4 times\n"
+        "  --svg     draws goodput and amplification, a line for each policy\n"
+        "  --subset  each client's balancer keeps to so many servers\n"
+        "  --seeds   runs seeds from --seed on and prints one row of a table\n"
+        "\nscenarios:\n");
     for (unsigned i = 0; sim_scenario_at(i) != NULL; i++)
         (void)fprintf(out, "  %-16s %s\n", sim_scenario_at(i)->name, sim_scenario_at(i)->what);
     (void)fprintf(out, "policies:\n");
@@ -94,6 +96,10 @@ static bool take(struct options *options, int letter, const char *text)
         good = number(text, 4, SIM_WORKERS_MAX, &value);
         config->workers = (uint32_t)value;
         return good;
+    case 'b':
+        good = number(text, 1, 1000, &value);
+        config->subset = (uint32_t)value;
+        return good;
     default:
         return false;
     }
@@ -102,12 +108,19 @@ static bool take(struct options *options, int letter, const char *text)
 static bool parse(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"scenario", required_argument, NULL, 's'}, {"policy", required_argument, NULL, 'p'},
-        {"clients", required_argument, NULL, 'c'},  {"servers", required_argument, NULL, 'm'},
-        {"seed", required_argument, NULL, 'k'},     {"after", required_argument, NULL, 'a'},
-        {"load", required_argument, NULL, 'l'},     {"workers", required_argument, NULL, 'w'},
-        {"seeds", required_argument, NULL, 'n'},    {"svg", required_argument, NULL, 'g'},
-        {"json", no_argument, NULL, 'j'},           {NULL, 0, NULL, 0},
+        {"scenario", required_argument, NULL, 's'},
+        {"policy", required_argument, NULL, 'p'},
+        {"clients", required_argument, NULL, 'c'},
+        {"servers", required_argument, NULL, 'm'},
+        {"seed", required_argument, NULL, 'k'},
+        {"after", required_argument, NULL, 'a'},
+        {"load", required_argument, NULL, 'l'},
+        {"workers", required_argument, NULL, 'w'},
+        {"seeds", required_argument, NULL, 'n'},
+        {"svg", required_argument, NULL, 'g'},
+        {"json", no_argument, NULL, 'j'},
+        {"subset", required_argument, NULL, 'b'},
+        {NULL, 0, NULL, 0},
     };
     int letter;
 

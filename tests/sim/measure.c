@@ -236,7 +236,8 @@ void sim_measure(const struct sim *sim, struct sim_result *result)
         .queue_over_timeout =
             sim_queue(config) / (sim_capacity(config) * (double)SIM_TIMEOUT / 1e9),
         .load_times_attempts = config->load * (double)(attempts ? attempts : 3),
-        .calls_per_pair = 10 * config->load * sim_capacity(config) / config->clients,
+        .calls_per_pair = 10 * config->load * sim_capacity(config) * (double)config->servers /
+                          ((double)config->clients * (double)sim_subset(config)),
         .opened = sim->opened,
         .ejected = sim->ejected,
         .late = sim->late,

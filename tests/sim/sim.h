@@ -44,6 +44,7 @@ struct sim_policy {
     uint64_t in_flight; /* at each endpoint so many calls; 0 = any number */
     bool limited;       /* a limiter of twice the client's rate */
     bool loose;         /* limiter and budget are twice what they are held to */
+    bool subset;        /* each client keeps to as many servers as it can judge: sim_subset() */
     const struct resil_picker *(*picker)(void); /* NULL = the balancer's default */
     struct resil_outlier_config outlier;
     uint64_t panic_pct;                /* of the balancer; 0 = default */
@@ -54,7 +55,9 @@ struct sim_policy {
     struct resil_breaker_config rules; /* of either breaker */
 };
 
-#define SIM_CAP_DEFAULT 3 /* as resil/budget.h documents it */
+#define SIM_CAP_DEFAULT 3  /* as resil/budget.h documents it */
+#define SIM_INTERVAL_S  10 /* these two as resil/outlier.h does */
+#define SIM_IN_A_ROW    5
 
 /** What happens to them. The functions are called at BEGIN, JUMP and END, and from BEGIN on at each
     of the first EACH seconds; each may be NULL. */
@@ -76,6 +79,7 @@ struct sim_config {
     uint64_t seed;
     uint32_t after_s;          /* how long to look on after END */
     uint32_t workers;          /* of a server */
+    uint32_t subset;           /* a client keeps to so many servers; 0 = as the policy says */
     double load;               /* offered load as a share of capacity */
     struct sim_second *series; /* receives sim_seconds() of them; may be NULL */
 };
@@ -250,6 +254,22 @@ static inline double sim_capacity(const struct sim_config *config)
 static inline uint32_t sim_queue(const struct sim_config *config)
 {
     return config->policy->queue * config->workers / SIM_WORKERS;
+}
+
+/**
+ * How many servers a client keeps to. It can judge those that it meets so often that the failures
+ * in a row of the balancer's outlier detection (5) fit into its interval (10 s).
+ */
+static inline uint32_t sim_subset(const struct sim_config *config)
+{
+    const double rate =
+        config->load * sim_capacity(config) * (double)config->servers / (double)config->clients;
+    const double most = rate * SIM_INTERVAL_S / SIM_IN_A_ROW;
+
+    if (config->subset != 0 || !config->policy->subset || most >= (double)config->servers)
+        return config->subset != 0 && config->subset < config->servers ? config->subset
+                                                                       : config->servers;
+    return most > 1 ? (uint32_t)most : 1;
 }
 
 /** How many seconds are measured. */

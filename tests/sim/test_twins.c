@@ -24,11 +24,22 @@ static void amplification_is_broken_without_a_budget_or_with_a_saved_one(void **
     assert_true(fleet("clock-back", "resil-uncapped", 1, 60).amplification_10s > 1.5);
 }
 
-static void probes_are_too_many_in_step_or_five_at_each_server(void **state)
+static void probes_are_too_many_in_step_or_three_at_each_server(void **state)
 {
     (void)state;
-    assert_true(fleet("spike", "resil-instep", 1, 60).probe_pct > 8);
-    assert_true(fleet("spike", "resil-guard-5", 1, 60).probe_pct > 8);
+    assert_true(fleet("reconnect", "resil-instep", 1, 60).probe_pct > 8);
+    assert_true(fleet("spike", "resil-guard-3", 1, 60).probe_pct > 8);
+}
+
+/* 5.6 calls a second, each. */
+static void five_probes_are_too_many_where_clients_have_few_calls(void **state)
+{
+    const struct sim_config config = {.clients = 500, .seed = 1, .after_s = 60};
+
+    (void)state;
+    assert_true(fleet_of("slowdown", "resil-five", config).probe_pct > 5);
+    assert_true(fleet_of("spike", "resil-five", config).probe_pct > 6);
+    assert_true(fleet_of("reconnect", "resil-five", config).probe_pct > 6);
 }
 
 static void fairness_is_broken_by_collapse(void **state)
@@ -69,8 +80,10 @@ static void no_limiter_exceeds_burst_and_rate(void **state)
 static void what_exceeds_a_limit_is_found(void **state)
 {
     (void)state;
-    assert_true(fleet_any("spike", "resil-loose", 1, 60, 0.7).limit_broken > 0);
-    assert_true(fleet_any("deploy", "resil-loose", 1, 60, 0.7).budget_broken > 0);
+    assert_true(fleet_any("spike", "resil-loose", (struct sim_config){.seed = 1, .after_s = 60})
+                    .limit_broken > 0);
+    assert_true(fleet_any("deploy", "resil-loose", (struct sim_config){.seed = 1, .after_s = 60})
+                    .budget_broken > 0);
 }
 
 int main(void)
@@ -78,7 +91,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recovery_is_broken_by_a_generous_budget),
         cmocka_unit_test(amplification_is_broken_without_a_budget_or_with_a_saved_one),
-        cmocka_unit_test(probes_are_too_many_in_step_or_five_at_each_server),
+        cmocka_unit_test(probes_are_too_many_in_step_or_three_at_each_server),
+        cmocka_unit_test(five_probes_are_too_many_where_clients_have_few_calls),
         cmocka_unit_test(fairness_is_broken_by_collapse),
         cmocka_unit_test(a_rolling_restart_is_seen_without_retries),
         cmocka_unit_test(a_black_hole_swallows_who_chooses_by_chance),

@@ -95,18 +95,23 @@ static void the_defaults_are_those_of_the_header(void **state)
     calls(1, RESIL_TIMEOUT);
     is = look();
     assert_int_equal(is.state, RESIL_BREAKER_OPEN);
-    assert_in_range(is.retry_at_ns, now + RESIL_SEC(5), now + RESIL_SEC(10));
+    assert_in_range(is.retry_at_ns, now + RESIL_SEC(5), now + RESIL_MS(12500));
 
     now = is.retry_at_ns;
-    struct resil_permit first = granted();
-    assert_state(HALF_OPEN);
-    assert_int_equal(refused(), now + RESIL_SEC(1));
-    assert_int_equal(report(&first, RESIL_SUCCESS), RESIL_OK);
-    for (int i = 0; i < 2; i++) {
-        assert_state(HALF_OPEN);
+    struct resil_permit probes[3];
+    for (int i = 0; i < 3; i++) {
+        probes[i] = granted();
         now += RESIL_SEC(1);
-        calls(1, RESIL_SUCCESS);
+        if (i < 2)
+            assert_int_equal(resil_breaker_acquire(&breaker, now - 1, &(struct resil_permit){0}),
+                             RESIL_EOPEN);
     }
+    (void)refused();
+    assert_int_equal(look().probes_in_flight, 3);
+    assert_int_equal(report(&probes[2], RESIL_SUCCESS), RESIL_OK);
+    assert_int_equal(report(&probes[1], RESIL_FAILURE), RESIL_OK);
+    assert_state(HALF_OPEN);
+    assert_int_equal(report(&probes[0], RESIL_SUCCESS), RESIL_OK);
     assert_state(CLOSED);
 }
 

@@ -37,7 +37,7 @@ static void the_share_of_successes_decides(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        open_then_due((struct resil_breaker_config){0});
+        open_then_due((struct resil_breaker_config){.probes = 5});
         for (const char *result = rows[i].results; *result != '\0'; result++)
             calls(1, *result == 'g' ? RESIL_SUCCESS : RESIL_FAILURE);
         assert_int_equal(state_of(), rows[i].end);

@@ -141,7 +141,7 @@ static void a_file_is_found_open_by_the_next_process(void **state)
     assert_int_equal(resil_breaker_acquire(later, T0 + RESIL_SEC(1), &permit), RESIL_EOPEN);
     assert_int_equal(resil_breaker_rebase(later, RESIL_SEC(1)), RESIL_OK);
     assert_int_equal(resil_breaker_acquire(later, RESIL_SEC(6) - 1, &permit), RESIL_EOPEN);
-    assert_int_equal(resil_breaker_acquire(later, RESIL_SEC(11), &permit), RESIL_OK);
+    assert_int_equal(resil_breaker_acquire(later, RESIL_SEC(14), &permit), RESIL_OK);
     (void)munmap(later, sizeof *later);
     (void)close(fd);
     assert_int_equal(unlink(path), 0);

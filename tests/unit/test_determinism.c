@@ -11,7 +11,7 @@
 #include "trace_world.h"
 
 #define SEED  UINT64_C(20240917)
-#define TRACE UINT64_C(0x32ff4fbbe3375dae)
+#define TRACE UINT64_C(0x41febeed015d1301)
 
 #define CALLS  2000
 #define ROUNDS 8 /* seeds from the first on */
