@@ -117,7 +117,12 @@ struct resil_balancer_config {
     size_t subset_count; /* 0 to 16 */
 
     /** Deterministic subsetting for many clients: this one uses only so many endpoints of a list, 1
-        to 1000000; 0 = all. Which, says its number among the clients, 0 to 1000000000. */
+        to 1000000; 0 = all. Which, says its number among the clients, 0 to 1000000000. A good size
+        is this client's calls a second * outlier.interval_ns in seconds / outlier.consecutive: who
+        meets an endpoint less often than that can't tell that it fails, and with many endpoints to
+        find out about loses calls at each. In a simulated fleet (tests/sim/README.md) of clients
+        with 5.6 calls a second, 10 black holes among 100 endpoints got 4.7 % of the calls, and 1.4 %
+        where each client had 11 of them. */
     uint64_t client_endpoints;
     uint64_t client_number;
 

@@ -19,7 +19,7 @@
  * those of a breaker for the service. Where the breaker's config leaves them 0, three fields have
  * defaults of the guard's own: probes 1, open_ns 10 s, jitter_pct 200. In a simulated fleet
  * (tests/sim/README.md) the probes cost the servers at most 3.5 % of their capacity with these, up
- * to 25 % with the breaker's own.
+ * to 15 % with the breaker's own.
  *
  * A limit of calls in flight is what keeps goodput up while an overload lasts: calls that would
  * wait in a queue for longer than their time-out are refused at once instead. Choose it so that all
@@ -29,7 +29,7 @@
  *
  * In that fleet, with half of the servers down and 140 % of what the rest can do offered to them,
  * this limit (2) got 72 % of the calls answered, all that there could be; half of it did as well,
- * twice as much got 63 %, none 45 %. With more clients than the product of the other two even a limit
+ * twice as much got 60 %, none 43 %. With more clients than the product of the other two even a limit
  * of 1 is too much: then give each client only a part of the list.
  *
  * A breaker for each endpoint or outlier detection? Both take a failing endpoint out. Outlier

@@ -108,8 +108,8 @@ struct resil_outlier_config {
     /** Of all endpoints so many percent at most are ejected at a time, but always one [10]; 1 to
         100. With more the calls go to the endpoints that live, all of them, whether these can bear
         it or not. In a simulated fleet with half of the servers dead (tests/sim/README.md) 50
-        instead of 10 meant 96 instead of 91 % answered where the others could do all, and 29
-        instead of 45 % where they could do 71; there a limit on the calls in flight at each
+        instead of 10 meant 96 instead of 91 % answered where the others could do all, and 33
+        instead of 41 % where they could do 71; there a limit on the calls in flight at each
         endpoint (resil/guard.h) helps. */
     uint64_t max_ejected_pct;
 };
