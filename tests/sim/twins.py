@@ -35,7 +35,8 @@ TWINS = [
     ("slowdown", "resil-instep", PROBES, ()),
     ("reconnect", "resil-instep", PROBES, ()),
 ]
-CONTROLS = [(s, p, BACK, ()) for p in ("naive-r0", "naive-q400") for s in OVERLOADS]
+CONTROLS = [(s, "naive-r0", BACK, ()) for s in OVERLOADS]
+CONTROLS += [(s, "naive-q400", BEST if s == "spike" else BACK, ()) for s in OVERLOADS]
 CONTROLS += [(s, "resil", PROBES, FEW_CALLS) for s in OVERLOADS]
 MORE_TWINS = [
     ("spike", "resil-five", PROBES, FEW_CALLS),
