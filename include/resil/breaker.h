@@ -28,9 +28,9 @@
  * The defaults (window, open time and jitter, probes and their gap) were chosen by a simulated fleet
  * in overload (tests/sim/README.md has the tables), so that all probes together cost the peers at
  * most 5 % of their capacity, though all clients trip at once. They weigh more where a client calls
- * less: 2 % at 14 calls a second in each client, 3.7 % at 5.6, 7 % at 2.8; there a jitter_pct of 300
+ * less: 2 % at 14 calls a second in each client, 4.2 % at 5.6, 7 % at 2.8; there a jitter_pct of 300
  * keeps it below 5 %, and recovery takes up to 15 s longer. Five probes and 100 % jitter would be
- * 3.6, 7.5 and 14 %, and recover 2 to 4 s sooner; 10 % jitter without a gap 10 % at 14 calls.
+ * 3.8, 7.7 and 14 %, and recover 2 to 4 s sooner; 10 % jitter without a gap 10 % at 14 calls.
  *
  * All state is plain words without pointers. A breaker may lie in a shared mapping: all processes
  * that map it share it, and it outlives them. Zero its memory, initialise it once, in one process.

@@ -19,7 +19,7 @@
  * those of a breaker for the service. Where the breaker's config leaves them 0, three fields have
  * defaults of the guard's own: probes 1, open_ns 10 s, jitter_pct 200. In a simulated fleet
  * (tests/sim/README.md) the probes cost the servers at most 3.5 % of their capacity with these, up
- * to 15 % with the breaker's own.
+ * to 16 % with the breaker's own.
  *
  * A limit of calls in flight is what keeps goodput up while an overload lasts: calls that would
  * wait in a queue for longer than their time-out are refused at once instead. Choose it so that all
