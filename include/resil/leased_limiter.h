@@ -80,7 +80,8 @@ struct resil_leased_limiter {
     uint64_t batch_max_;
     uint32_t stripe_mask_; /* stripes less one */
     uint32_t share_bits_;  /* a batch is the burst shifted by so much */
-    char pad_[40];
+    uint64_t barred_;      /* 0 = who runs on a processor owns its stripe; seldom written */
+    char pad_[32];
     struct resil_leased_limiter_stripe_ stripe_[16];
 };
 

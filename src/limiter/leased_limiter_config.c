@@ -15,6 +15,9 @@
 
 _Static_assert(offsetof(struct resil_leased_limiter, stripe_) == 64, "constants on a line apart");
 _Static_assert(sizeof(struct resil_leased_limiter) == 64 * (1 + STRIPES_MAX), "a line a stripe");
+#if RESIL__RSEQ
+_Static_assert(RESIL__LEASE_TOKENS == RESIL__RSEQ_COUNT, "what owners take from");
+#endif
 
 int resil_leased_limiter_config_check(const struct resil_leased_limiter_config *config, char *why,
                                       size_t why_size)
@@ -52,6 +55,7 @@ int resil_leased_limiter_init_sized(struct resil_leased_limiter *leased, size_t 
     leased->limiter_ = limiter;
     leased->batch_max_ = resil__default(config->batch, BATCH_DEFAULT);
     leased->stripe_mask_ = (UINT32_C(1) << stripe_bits) - 1;
+    leased->barred_ = resil__owners_init(leased->stripe_mask_);
     leased->share_bits_ = 2 + stripe_bits + resil__bits_for(resil__default(config->processes, 1));
     return RESIL_OK;
 }

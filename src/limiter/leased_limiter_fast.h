@@ -15,6 +15,7 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 #include "platform/cpu.h"
+#include "platform/owners.h"
 
 #define RESIL__LEASE_TOKENS  UINT64_C(0x7fffffff)
 #define RESIL__LEASE_FILLING UINT64_C(0x80000000)
@@ -24,7 +25,8 @@
 struct resil__lease_ask {
     uint64_t cost;
     uint64_t now_ns;
-    uint32_t own; /* the stripe of the caller */
+    uint32_t own;  /* the stripe of the caller */
+    bool homeless; /* it isn't, and can't be written */
 };
 
 /** What acquire does when the own stripe can't serve. word receives the limiter's state if it gave
@@ -44,6 +46,11 @@ RESIL__INLINE bool resil__leased_limiter_try(struct resil_leased_limiter *leased
     uint64_t word;
     uint32_t cpu;
 
+#if RESIL__RSEQ
+    if (RESIL__LIKELY(!resil__owners_none(&leased->barred_)))
+        return RESIL__LIKELY(resil__rseq_take(&leased->stripe_[0].word_, &leased->stripe_mask_,
+                                              &leased->barred_, cost));
+#endif
     if (RESIL__UNLIKELY(!resil__cpu_kept(&cpu)))
         return false;
     own = &leased->stripe_[cpu & leased->stripe_mask_].word_;
