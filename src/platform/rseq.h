@@ -74,6 +74,12 @@ bool resil__rseq_fence(void);
         [cs] "i"((int)offsetof(struct rseq, rseq_cs) - (int)offsetof(struct rseq, cpu_id)),        \
         [signature] "i"(RSEQ_SIG)
 
+/* Of who left before the end. */
+static inline void resil__rseq_forget(ptrdiff_t area)
+{
+    __asm__ volatile("movq $0, %%fs:%c[cs](%[at])" : : RESIL__RSEQ_WITH(area) : "memory");
+}
+
 /** Where in a word resil__rseq_take finds what it takes from. */
 #define RESIL__RSEQ_COUNT 0x7fffffff
 
@@ -107,6 +113,7 @@ RESIL__INLINE bool resil__rseq_take(uint64_t *lines, const uint32_t *last, const
                  : left);
     return true;
 left:
+    resil__rseq_forget(area);
     return false;
 }
 
@@ -135,6 +142,7 @@ static inline enum resil__rseq resil__rseq_swap(uint64_t *word, uint32_t cpu, ui
 differs:
     return RESIL__RSEQ_DIFFERS;
 left:
+    resil__rseq_forget(area);
     return RESIL__RSEQ_LEFT;
 }
 
