@@ -93,10 +93,11 @@ static inline enum resil__owners resil__owners_swap(uint64_t *barred, uint64_t *
     uint64_t held;
     bool done;
 
+    if (resil__owners_none(barred))
+        return resil__cas(word, expected, desired) ? RESIL__OWNERS_DONE : RESIL__OWNERS_DIFFERS;
     /* Once more: he may only have been interrupted. Who is always, by a debugger, goes on. */
-    if (!resil__owners_none(barred))
-        for (int i = 0; i < 2 && rseq == RESIL__RSEQ_LEFT; i++)
-            rseq = resil__rseq_swap(word, stripe, *expected, desired);
+    for (int i = 0; i < 2 && rseq == RESIL__RSEQ_LEFT; i++)
+        rseq = resil__rseq_swap(word, stripe, *expected, desired);
     if (rseq == RESIL__RSEQ_DONE)
         return RESIL__OWNERS_DONE;
     if (rseq == RESIL__RSEQ_DIFFERS) {
@@ -111,6 +112,12 @@ static inline enum resil__owners resil__owners_swap(uint64_t *barred, uint64_t *
 }
 
 #else
+
+static inline bool resil__owners_none(const uint64_t *barred)
+{
+    (void)barred;
+    return true;
+}
 
 static inline bool resil__owners_hold(uint64_t *barred, uint64_t *held)
 {

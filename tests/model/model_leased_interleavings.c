@@ -172,6 +172,8 @@ static void tokens_are_neither_made_nor_lost(void **state)
                      (struct fault){"resil__owners_swap", &leased.stripe_[0].word_, FAULT_BLIND});
     interleave_finds(&same,
                      (struct fault){"resil__owners_swap", &leased.stripe_[0].word_, FAULT_LOST});
+    interleave_finds(&same, (struct fault){"resil__leased_limiter_acquire_slow",
+                                           &leased.stripe_[0].word_, FAULT_BLIND});
     stripes = two_and_one;
     interleave_explore(&both);
     interleave_finds(

@@ -29,7 +29,6 @@ static bool drained;
 
 static const uint32_t together[] = {0, 0, 0, 0};
 static const uint32_t two_and_one[] = {0, 1, 0, 1};
-static const uint32_t apart[] = {0, 1, 2, 3};
 
 static const uint32_t *of;
 static unsigned movable;
@@ -285,10 +284,8 @@ static void nothing_passes_a_drain(void **state)
     struct scenario full = {__func__, 3, bodies, 3, set_up_both, verify_drained};
 
     (void)state;
-    of = apart + 1;
-    movable = 0;
-    interleave_explore(&fresh);
     of = two_and_one;
+    movable = 0;
     interleave_explore(&fresh);
     interleave_explore(&full);
     interleave_finds(&full, no_fence());
@@ -327,7 +324,7 @@ static void without_a_fence_everybody_keeps_to_his_own(void **state)
         __func__, 3,           (body *const[]){take_one_twice, take_one_twice, take_two},
         3,        set_up_both, verify_not_more};
     struct scenario fill_too = {
-        __func__, 3,           (body *const[]){take_one_twice, take_one_twice, take_two},
+        __func__, 3,           (body *const[]){take_one_twice, take_one, take_two},
         3,        set_up_five, verify_not_more};
 
     (void)state;
