@@ -36,16 +36,16 @@
  * per-processor caches so). Who takes back or drains holds the owners off meanwhile, by a mark that
  * every sequence looks at and a fence, membarrier, that sends them all out (Linux 5.10). The others
  * then take their tokens by a compare-and-swap in a sequence, so that a thread that stops for ever
- * with the mark up makes them slower and stops nobody. Measured: 3.0 ns instead of 3.4, of which 2.4
- * are the call; a fence takes 350, and at saturation one call in 100,000 needs one.
+ * with the mark up makes them slower and stops nobody. A fence takes about 350 ns; at saturation
+ * one call in 100,000 needs one.
  *
  * That takes x86-64, Linux 5.10, glibc 2.35 and no more processors than stripes, or two would share
  * one. Elsewhere, under sanitizers, and where the kernel refuses at init, stripes are changed by
  * compare-and-swaps of all callers. A processor that shows up later with a number above the stripes
  * ends ownership for good. Where the kernel refuses a fence later on (a filter of system calls), who
- * would take back finds nothing, tokens in the hands of a thread that is moved in the middle of a
- * lease are forfeited, and a call that overlaps a drain may undo it on its own stripe: the limit
- * holds.
+ * would take back finds nothing; a thread that is moved in the middle of a lease forfeits what it
+ * has in its hands, and its stripe gets no more leases until a drain; and a call that overlaps a
+ * drain may undo it on its own stripe. The limit holds.
  *
  * Memory: holds a pointer and lives in one process; the limiter may lie in a shared mapping. In the
  * child of a fork init it again, or the tokens in the stripes are used twice. Calls that take from

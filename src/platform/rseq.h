@@ -84,7 +84,8 @@ static inline void resil__rseq_forget(ptrdiff_t area)
 #define RESIL__RSEQ_COUNT 0x7fffffff
 
 /**
- * Takes count from the lower 31 bits of this processor's word, with a plain write.
+ * Takes count from the lower 31 bits of this processor's word, with a plain write of what it was less
+ * that.
  *
  * @param lines    the words of all processors up to *last, 64 bytes from one to the next.
  * @param barred   nothing is taken unless this word is 0.
@@ -95,21 +96,24 @@ RESIL__INLINE bool resil__rseq_take(uint64_t *lines, const uint32_t *last, const
 {
     ptrdiff_t area = resil__cpu_at;
 
+    /* In front of the lines the object begins, which is in a register already. */
     __asm__ goto(RESIL__RSEQ_BEGIN "cmpq $0, %[barred]\n"
                                    "jne %l[left]\n"
                                    "movl %%fs:(%[at]), %%eax\n"
                                    "cmpl %[last], %%eax\n"
                                    "ja %l[left]\n"
                                    "shlq $6, %%rax\n"
-                                   "movl (%[lines], %%rax), %%edx\n"
-                                   "andl $%c[bits], %%edx\n"
-                                   "cmpq %[count], %%rdx\n"
+                                   "movq 64(%[before], %%rax), %%rdx\n"
+                                   "movl %%edx, %%ecx\n"
+                                   "andl $%c[bits], %%ecx\n"
+                                   "cmpq %[count], %%rcx\n"
                                    "jb %l[left]\n"
-                                   "subq %[count], (%[lines], %%rax)\n" RESIL__RSEQ_END
+                                   "subq %[count], %%rdx\n"
+                                   "movq %%rdx, 64(%[before], %%rax)\n" RESIL__RSEQ_END
                  :
-                 : RESIL__RSEQ_WITH(area), [lines] "r"(lines), [last] "m"(*last),
+                 : RESIL__RSEQ_WITH(area), [before] "r"((uintptr_t)lines - 64), [last] "m"(*last),
                    [barred] "m"(*barred), [count] "r"(count), [bits] "i"(RESIL__RSEQ_COUNT)
-                 : "rax", "rdx", "memory", "cc"
+                 : "rax", "rcx", "rdx", "memory", "cc"
                  : left);
     return true;
 left:

@@ -131,7 +131,7 @@ static inline bool processors_write(uint64_t *word, uint64_t value, const char *
 static inline bool resil__rseq_take(uint64_t *lines, const uint32_t *last, const uint64_t *barred,
                                     uint64_t count)
 {
-    uint64_t *word;
+    uint64_t *word, value;
     uint32_t cpu;
 
     interleave_point();
@@ -142,9 +142,8 @@ static inline bool resil__rseq_take(uint64_t *lines, const uint32_t *last, const
     if (cpu > *last)
         return false;
     word = &lines[8 * (uint64_t)cpu];
-    if ((resil__load_relaxed(word) & RESIL__RSEQ_COUNT) < count || processors_sent(__func__))
-        return false;
-    return processors_write(word, resil__load_relaxed(word) - count, __func__);
+    value = resil__load_relaxed(word);
+    return (value & RESIL__RSEQ_COUNT) >= count && processors_write(word, value - count, __func__);
 }
 
 static inline enum resil__rseq resil__rseq_swap(uint64_t *word, uint32_t cpu, uint64_t expected,
