@@ -169,7 +169,7 @@ static void two_takers_dont_take_the_same(void **state)
         __func__, 3,           (body *const[]){take_one_twice, take_one_twice, take_one},
         3,        set_up_both, verify_then_all};
     struct scenario fillers = {
-        __func__, 3,           (body *const[]){take_one_twice, take_one_twice, take_two},
+        __func__, 3,           (body *const[]){take_one_twice, take_one, take_two},
         3,        set_up_five, verify_then_all};
 
     (void)state;
@@ -341,7 +341,7 @@ static void without_a_fence_everybody_keeps_to_his_own(void **state)
         __func__, 3,           (body *const[]){take_one_twice, take_one_twice, take_two},
         3,        set_up_both, verify_not_more};
     struct scenario fill_too = {
-        __func__, 3,           (body *const[]){take_one_twice, take_one, take_two},
+        __func__, 3,           (body *const[]){take_one, take_one, take_two},
         3,        set_up_five, verify_not_more};
 
     (void)state;
