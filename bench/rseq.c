@@ -3,8 +3,9 @@
 /*
  * The cheapest addition that no other processor sees: without a lock prefix, on a word of the
  * processor's own, in a restartable sequence (Linux's rseq: the kernel sends a thread that was moved
- * or interrupted in the middle back to the start). The library has none: this row says what that
- * leaves on the table.
+ * or interrupted in the middle back to the start). What a leased limiter does with its stripe, but
+ * for the checks; counters and other stripes add with a lock: this row says what that leaves on the
+ * table.
  */
 #define _GNU_SOURCE
 #include <resil/stripes.h>

@@ -8,7 +8,7 @@
  * out without touching the shared word. The idea is that of the per-processor caches of Jeff
  * Bonwick and Jonathan Adams ("Magazines and Vmem", USENIX 2001), for tokens instead of memory.
  *
- *     acquire:  own stripe has them  ->  take them there         (one compare-and-swap, own line)
+ *     acquire:  own stripe has them  ->  take them there         (one write, own line)
  *               otherwise            ->  a batch from the limiter, what is over into the stripe;
  *                             one by one when the bucket runs low
  *               limiter refuses      ->  take back from the other stripes, one after the other
@@ -30,10 +30,22 @@
  * and below 2 every call asks the limiter itself. It follows a resil_limiter_reconfigure; what lay
  * in the stripes at that moment can once be used on top of the new burst.
  *
- * A stripe is changed by a compare-and-swap, not in a restartable sequence that a taker would have
- * to revoke by membarrier. On a line that stays in its cache the lock was measured to be 0.5 of the
- * 3.7 ns of an acquire, where an atomic addition takes 2 ns; where one takes 6, it is more. It needs
- * no fallback, and any thread can take back at any time.
+ * A stripe belongs to its processor. Who runs there takes tokens in a restartable sequence, without
+ * a lock: the kernel sends whoever it moves or interrupts in the middle out of it (an idea of Paul
+ * Turner and Andrew Hunter, brought into Linux 4.18 by Mathieu Desnoyers; tcmalloc keeps its
+ * per-processor caches so). Who takes back or drains holds the owners off meanwhile, by a mark that
+ * every sequence looks at and a fence, membarrier, that sends them all out (Linux 5.10). The others
+ * then take their tokens by a compare-and-swap in a sequence, so that a thread that stops for ever
+ * with the mark up makes them slower and stops nobody. A fence takes about 350 ns; at saturation
+ * one call in 100,000 needs one.
+ *
+ * That takes x86-64, Linux 5.10, glibc 2.35 and no more processors than stripes, or two would share
+ * one. Elsewhere, under sanitizers, and where the kernel refuses at init, stripes are changed by
+ * compare-and-swaps of all callers. A processor that shows up later with a number above the stripes
+ * ends ownership for good. Where the kernel refuses a fence later on (a filter of system calls), who
+ * would take back finds nothing; a thread that is moved in the middle of a lease forfeits what it
+ * has in its hands, and its stripe gets no more leases until a drain; and a call that overlaps a
+ * drain may undo it on its own stripe. The limit holds.
  *
  * Memory: holds a pointer and lives in one process; the limiter may lie in a shared mapping. In the
  * child of a fork init it again, or the tokens in the stripes are used twice. Calls that take from
@@ -70,7 +82,7 @@ struct resil_leased_limiter_config {
 
 /** Private. */
 struct resil_leased_limiter_stripe_ {
-    uint64_t word_; /* generation << 32 | filling << 31 | tokens; all callers swap it */
+    uint64_t word_; /* generation << 32 | filling << 31 | tokens; see platform/owners.h */
     char pad_[56];
 };
 
@@ -80,7 +92,8 @@ struct resil_leased_limiter {
     uint64_t batch_max_;
     uint32_t stripe_mask_; /* stripes less one */
     uint32_t share_bits_;  /* a batch is the burst shifted by so much */
-    char pad_[40];
+    uint64_t barred_;      /* 0 = who runs on a processor owns its stripe; seldom written */
+    char pad_[32];
     struct resil_leased_limiter_stripe_ stripe_[16];
 };
 
@@ -126,7 +139,8 @@ RESIL_API int resil_leased_limiter_config_check(const struct resil_leased_limite
  *         library differ.
  *
  * Threads:   nobody else may use the leases yet; the limiter may be in use.
- * Progress:  wait-free. Syscalls: none. Allocates: nothing.
+ * Progress:  wait-free. Syscalls: the registration for the fence, which in the first call of a
+ *            process may take milliseconds, and the number of processors. Allocates: nothing.
  * Signals:   async-signal-safe: no.
  * Ownership: the memory stays the caller's, and is untouched on failure; there is no fini: tokens
  *            in stripes are forfeited.
@@ -152,8 +166,10 @@ static inline int resil_leased_limiter_init(struct resil_leased_limiter *leased,
  *
  * Threads:   see the table at the top.
  * Progress:  lock-free; who is stopped in the middle of a lease leaves the threads of its stripe to
- *            ask the limiter directly. Atomics: one compare-and-swap on the own stripe; for each
- *            batch three more; a refusal only loads, one word of each stripe. Syscalls: none.
+ *            ask the limiter directly. Atomics: none on the own stripe, or one compare-and-swap
+ *            where it has no owner; for each batch three more; a refusal only loads, one word of
+ *            each stripe. Syscalls: a membarrier for who takes tokens back from others, or was moved
+ *            to another processor in the middle of a lease; none where stripes have no owners.
  * Ordering:  acquire and release on success.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
@@ -172,7 +188,7 @@ RESIL_API int resil_leased_limiter_acquire(struct resil_leased_limiter *leased, 
  * @param now_ns  the time.
  *
  * Threads:   see the table at the top.
- * Progress:  lock-free. Syscalls: none.
+ * Progress:  lock-free. Syscalls: a membarrier, where stripes have owners.
  * Signals:   async-signal-safe: yes.
  * Since:     0.1
  */

@@ -13,35 +13,15 @@
  * If it asked after the drain, it was refused; if before, its swap that puts the rest into the
  * stripe comes before the drain's, which sweeps it up, or finds another generation and the tokens
  * are forfeited. Tokens that are moved go only between stripes of one generation.
+ *
+ * What of this is a swap is an owner's plain write, or a locked operation of somebody who may:
+ * platform/owners.h.
  */
 #include "limiter/leased_limiter_fast.h"
 
 #include "base/contend.h"
 #include "base/math.h"
 #include "limiter/gcra.h"
-
-/* What the limiter's burst allows at this moment. */
-struct shape {
-    uint64_t batch; /* 0 = off */
-    uint64_t kept;
-};
-
-static struct shape shape_of(const struct resil_leased_limiter *leased)
-{
-    const struct resil_gcra_ *gcra = &leased->limiter_->gcra_;
-    uint64_t slot = resil__load_acquire(&gcra->word_) & 1;
-    uint64_t burst = resil__load_acquire(&gcra->slot_[slot].cost_max_);
-    uint64_t batch = resil__min(burst >> leased->share_bits_, leased->batch_max_);
-
-    if (batch < 2)
-        return (struct shape){0, 0};
-    return (struct shape){batch, batch << (leased->share_bits_ - 2)};
-}
-
-static uint64_t tokens_of(uint64_t word)
-{
-    return word & RESIL__LEASE_TOKENS;
-}
 
 static bool same_generation(uint64_t one, uint64_t other)
 {
@@ -57,14 +37,15 @@ static int ask_limiter(struct resil_leased_limiter *leased, uint64_t cost, uint6
         &(struct resil__gcra_ask){.cost = cost, .now_ns = ask->now_ns, .kept = kept}, receipt);
 }
 
-/* Takes tokens that were leased to another: up to `most`, none if there aren't `least`. */
+/* Takes tokens that were leased to another: up to `most`, none if there aren't `least`. Owners are
+   held off. */
 static uint64_t take_from(uint64_t *stripe, uint64_t least, uint64_t most)
 {
     struct resil__contend contend = RESIL__CONTEND;
     uint64_t word = resil__load_acquire(stripe);
 
-    while (tokens_of(word) >= least && tokens_of(word) != 0) {
-        uint64_t taken = resil__min(tokens_of(word), most);
+    while (resil__lease_tokens(word) >= least && resil__lease_tokens(word) != 0) {
+        uint64_t taken = resil__min(resil__lease_tokens(word), most);
 
         if (resil__cas(stripe, &word, word - taken))
             return taken;
@@ -75,37 +56,65 @@ static uint64_t take_from(uint64_t *stripe, uint64_t least, uint64_t most)
 
 /* For who has no stripe to collect in: all from the limiter, or all from one stripe. */
 static int acquire_whole(struct resil_leased_limiter *leased, const struct resil__lease_ask *ask,
-                         const struct shape *shape, struct resil_reservation *receipt)
+                         const struct resil__lease_shape *shape, struct resil_reservation *receipt)
 {
     int rc = ask_limiter(leased, ask->cost, shape->kept, ask, receipt);
 
-    if (rc != RESIL_ELIMITED)
-        return rc;
-    for (uint32_t i = 0; i <= leased->stripe_mask_; i++)
-        if (take_from(&leased->stripe_[i].word_, ask->cost, ask->cost) != 0) {
+    for (uint32_t i = 0; i <= leased->stripe_mask_ && rc == RESIL_ELIMITED; i++) {
+        uint64_t *stripe = &leased->stripe_[i].word_;
+        uint64_t held;
+
+        if (resil__lease_tokens(resil__load_relaxed(stripe)) < ask->cost ||
+            !resil__owners_hold(&leased->barred_, &held))
+            continue;
+        if (take_from(stripe, ask->cost, ask->cost) != 0) {
             receipt->word_ = 0;
-            return RESIL_OK;
+            rc = RESIL_OK;
         }
-    return RESIL_ELIMITED;
+        resil__owners_release(&leased->barred_, held);
+    }
+    return rc;
+}
+
+/* Whether a collection in the own stripe can take anything from this one: never from another
+   generation in parts. */
+static bool has_some(uint64_t word, uint64_t mine, uint64_t hand, uint64_t lack)
+{
+    return same_generation(word, mine) ? resil__lease_tokens(word) != 0
+                                       : hand == 0 && resil__lease_tokens(word) >= lack;
+}
+
+/* Up to `lack`; of a stripe that has more, half if that is more. */
+static uint64_t take_some(uint64_t *stripe, uint64_t mine, uint64_t hand, uint64_t lack)
+{
+    uint64_t word = resil__load_relaxed(stripe);
+
+    if (same_generation(word, mine))
+        return take_from(stripe, 1, resil__max(lack, resil__lease_tokens(word) / 2));
+    return hand == 0 ? take_from(stripe, lack, lack) : 0;
 }
 
 /* Takes back from the others until `missing` are there; of a stripe that has more, half at most, so
-   that the next call needs no search. Returns how many. */
+   that the next call needs no search. Holds the owners off from the first that has any. Returns how
+   many. */
 static uint64_t take_back(struct resil_leased_limiter *leased, uint32_t own, uint64_t mine,
                           uint64_t missing)
 {
-    uint64_t hand = 0;
+    uint64_t hand = 0, held = 0;
+    bool holds = false;
 
     for (uint32_t i = 1; i <= leased->stripe_mask_ && hand < missing; i++) {
         uint64_t *stripe = &leased->stripe_[(own + i) & leased->stripe_mask_].word_;
-        uint64_t word = resil__load_relaxed(stripe);
-        uint64_t lack = missing - hand;
 
-        if (same_generation(word, mine))
-            hand += take_from(stripe, 1, resil__max(lack, tokens_of(word) / 2));
-        else if (hand == 0)
-            hand += take_from(stripe, lack, lack);
+        if (!has_some(resil__load_relaxed(stripe), mine, hand, missing - hand))
+            continue;
+        if (!holds && !resil__owners_hold(&leased->barred_, &held))
+            return 0;
+        holds = true;
+        hand += take_some(stripe, mine, hand, missing - hand);
     }
+    if (holds)
+        resil__owners_release(&leased->barred_, held);
     return hand;
 }
 
@@ -114,7 +123,7 @@ static uint64_t take_back(struct resil_leased_limiter *leased, uint32_t own, uin
 static uint64_t collect(struct resil_leased_limiter *leased, const struct resil__lease_ask *ask,
                         uint64_t mine, uint64_t hand, struct resil_reservation *receipt)
 {
-    struct shape shape = shape_of(leased);
+    struct resil__lease_shape shape = resil__lease_shape(leased);
     uint64_t lack = ask->cost - hand;
 
     if (shape.batch != 0 &&
@@ -130,15 +139,16 @@ static uint64_t collect(struct resil_leased_limiter *leased, const struct resil_
 }
 
 /* Takes the mark off and leaves the rest, if there was no drain. */
-static void fill(uint64_t *own, uint64_t marked, uint64_t rest)
+static void fill(struct resil_leased_limiter *leased, uint32_t own, uint64_t marked, uint64_t rest)
 {
-    (void)resil__cas(own, &marked, (marked & ~RESIL__LEASE_FILLING) + rest);
+    (void)resil__owners_swap(&leased->barred_, &leased->stripe_[own].word_, own, &marked,
+                             (marked & ~RESIL__LEASE_FILLING) + rest);
 }
 
 /* Without a write: can a collection succeed? */
 static int look_around(const struct resil_leased_limiter *leased,
-                       const struct resil__lease_ask *ask, uint64_t have, const struct shape *shape,
-                       uint64_t *retry_at_ns)
+                       const struct resil__lease_ask *ask, uint64_t have,
+                       const struct resil__lease_shape *shape, uint64_t *retry_at_ns)
 {
     int rc =
         resil__gcra_peek(&leased->limiter_->gcra_,
@@ -147,57 +157,65 @@ static int look_around(const struct resil_leased_limiter *leased,
                          retry_at_ns);
 
     for (uint32_t i = 1; i <= leased->stripe_mask_ && rc == RESIL_ELIMITED; i++)
-        if (tokens_of(resil__load_relaxed(
+        if (resil__lease_tokens(resil__load_relaxed(
                 &leased->stripe_[(ask->own + i) & leased->stripe_mask_].word_)) != 0)
             rc = RESIL_OK;
     return rc;
 }
 
-static int acquire(struct resil_leased_limiter *leased, const struct resil__lease_ask *ask,
+/* Takes from the own stripe or marks it: a swap to `desired`. False: it wasn't made, and word is
+   what is there now. Who may not write there has no stripe. */
+static bool change_own(struct resil_leased_limiter *leased, struct resil__lease_ask *ask,
+                       uint64_t *word, uint64_t desired)
+{
+    enum resil__owners owners = resil__owners_swap(
+        &leased->barred_, &leased->stripe_[ask->own].word_, ask->own, word, desired);
+
+    ask->homeless = owners == RESIL__OWNERS_REFUSED;
+    return owners == RESIL__OWNERS_DONE;
+}
+
+static int acquire(struct resil_leased_limiter *leased, struct resil__lease_ask *ask,
                    struct resil_reservation *receipt)
 {
     struct resil__contend contend = RESIL__CONTEND;
-    uint64_t *own = &leased->stripe_[ask->own].word_;
-    uint64_t word = resil__load_acquire(own);
+    uint64_t word = resil__load_acquire(&leased->stripe_[ask->own].word_);
     uint64_t marked;
     uint64_t hand;
 
     for (;;) {
-        struct shape shape;
+        struct resil__lease_shape shape;
         int rc;
 
-        if (tokens_of(word) >= ask->cost) {
-            if (resil__cas(own, &word, word - ask->cost))
+        if (resil__lease_tokens(word) >= ask->cost && !ask->homeless) {
+            if (change_own(leased, ask, &word, word - ask->cost))
                 return RESIL_OK;
             resil__contend(&contend);
             continue;
         }
-        shape = shape_of(leased);
-        if ((word & RESIL__LEASE_FILLING) != 0 || ask->cost > shape.batch)
+        shape = resil__lease_shape(leased);
+        if ((word & RESIL__LEASE_FILLING) != 0 || ask->cost > shape.batch || ask->homeless)
             return acquire_whole(leased, ask, &shape, receipt);
-        rc = look_around(leased, ask, tokens_of(word), &shape, &receipt->at_ns);
+        rc = look_around(leased, ask, resil__lease_tokens(word), &shape, &receipt->at_ns);
         if (rc != RESIL_OK)
             return rc;
         marked = (word & ~RESIL__LEASE_TOKENS) | RESIL__LEASE_FILLING;
-        if (resil__cas(own, &word, marked))
+        if (change_own(leased, ask, &word, marked))
             break;
         resil__contend(&contend);
     }
-    hand = collect(leased, ask, marked, tokens_of(word), receipt);
+    hand = collect(leased, ask, marked, resil__lease_tokens(word), receipt);
     receipt->word_ = 0;
-    fill(own, marked, hand < ask->cost ? hand : hand - ask->cost);
+    fill(leased, ask->own, marked, hand < ask->cost ? hand : hand - ask->cost);
     return hand < ask->cost ? RESIL_ELIMITED : RESIL_OK;
 }
 
-int resil__leased_limiter_acquire_slow(struct resil_leased_limiter *leased, uint64_t cost,
-                                       uint64_t now_ns, uint64_t *word, uint64_t *retry_at_ns)
+static RESIL__NOINLINE int acquire_on(struct resil_leased_limiter *leased, uint64_t cost,
+                                      uint64_t now_ns, uint32_t own, uint64_t *word,
+                                      uint64_t *retry_at_ns)
 {
     struct resil_reservation receipt = {0};
-    struct resil__lease_ask ask = {
-        .cost = cost,
-        .now_ns = now_ns,
-        .own = resil__cpu() & leased->stripe_mask_,
-    };
+    struct resil__lease_ask ask = {.cost = cost, .now_ns = now_ns, .own = own};
     int rc = acquire(leased, &ask, &receipt);
 
     if (word != NULL)
@@ -205,6 +223,23 @@ int resil__leased_limiter_acquire_slow(struct resil_leased_limiter *leased, uint
     if (rc == RESIL_ELIMITED && retry_at_ns != NULL)
         *retry_at_ns = receipt.at_ns;
     return rc;
+}
+
+/* Who had to ask for his processor mostly finds tokens there, and needs nothing of the rest. */
+int resil__leased_limiter_acquire_slow(struct resil_leased_limiter *leased, uint64_t cost,
+                                       uint64_t now_ns, uint64_t *word, uint64_t *retry_at_ns)
+{
+    uint32_t own = resil__owners_stripe(&leased->barred_, leased->stripe_mask_);
+    uint64_t *stripe = &leased->stripe_[own].word_;
+    uint64_t there = resil__load_relaxed(stripe);
+
+    if (resil__owners_none(&leased->barred_) && resil__lease_tokens(there) >= cost &&
+        resil__cas(stripe, &there, there - cost)) {
+        if (word != NULL)
+            *word = 0;
+        return RESIL_OK;
+    }
+    return acquire_on(leased, cost, now_ns, own, word, retry_at_ns);
 }
 
 RESIL__HOT int resil_leased_limiter_acquire(struct resil_leased_limiter *leased, uint64_t cost,
@@ -218,19 +253,26 @@ RESIL__HOT int resil_leased_limiter_acquire(struct resil_leased_limiter *leased,
 
 void resil__leased_limiter_put_back(struct resil_leased_limiter *leased, uint64_t cost)
 {
-    uint64_t *own = &leased->stripe_[resil__cpu() & leased->stripe_mask_].word_;
-    uint64_t batch = shape_of(leased).batch;
-    uint64_t word = resil__load_acquire(own);
+    uint32_t own = resil__owners_stripe(&leased->barred_, leased->stripe_mask_);
+    uint64_t *stripe = &leased->stripe_[own].word_;
+    uint64_t batch = resil__lease_shape(leased).batch;
+    uint64_t word = resil__load_acquire(stripe);
 
-    while ((word & RESIL__LEASE_FILLING) == 0 && tokens_of(word) + cost <= batch)
-        if (resil__cas(own, &word, word + cost))
+    while ((word & RESIL__LEASE_FILLING) == 0 && resil__lease_tokens(word) + cost <= batch)
+        if (resil__owners_swap(&leased->barred_, stripe, own, &word, word + cost) !=
+            RESIL__OWNERS_DIFFERS)
             return;
 }
 
+/* Where owners can't be held off, one that takes at this very moment may undo it on his stripe. */
 void resil_leased_limiter_drain(struct resil_leased_limiter *leased, uint64_t for_ns,
                                 uint64_t now_ns)
 {
+    uint64_t held;
+    bool holds;
+
     resil_limiter_drain(leased->limiter_, for_ns, now_ns);
+    holds = resil__owners_hold(&leased->barred_, &held);
     for (uint32_t i = 0; i <= leased->stripe_mask_; i++) {
         struct resil__contend contend = RESIL__CONTEND;
         uint64_t *stripe = &leased->stripe_[i].word_;
@@ -239,26 +281,6 @@ void resil_leased_limiter_drain(struct resil_leased_limiter *leased, uint64_t fo
         while (!resil__cas(stripe, &word, (word & ~(RESIL__LEASE_NEXT - 1)) + RESIL__LEASE_NEXT))
             resil__contend(&contend);
     }
-}
-
-int resil_leased_limiter_snapshot(const struct resil_leased_limiter *leased, uint64_t now_ns,
-                                  struct resil_leased_limiter_snapshot *snapshot)
-{
-    struct resil_limiter_snapshot limiter;
-    struct shape shape;
-    uint64_t lying = 0;
-
-    if (leased == NULL || snapshot == NULL || leased->limiter_ == NULL)
-        return RESIL_EINVAL;
-    shape = shape_of(leased);
-    for (uint32_t i = 0; i <= leased->stripe_mask_; i++)
-        lying += tokens_of(resil__load_acquire(&leased->stripe_[i].word_));
-    resil_limiter_snapshot(leased->limiter_, now_ns, &limiter);
-    *snapshot = (struct resil_leased_limiter_snapshot){
-        .batch = shape.batch,
-        .kept = shape.kept,
-        .leased = lying,
-        .available = resil__sub_sat(limiter.available, shape.kept) + lying,
-    };
-    return RESIL_OK;
+    if (holds)
+        resil__owners_release(&leased->barred_, held);
 }

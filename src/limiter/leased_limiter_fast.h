@@ -14,17 +14,44 @@
 
 #include "base/atomic.h"
 #include "base/compiler.h"
+#include "base/math.h"
 #include "platform/cpu.h"
+#include "platform/owners.h"
 
 #define RESIL__LEASE_TOKENS  UINT64_C(0x7fffffff)
 #define RESIL__LEASE_FILLING UINT64_C(0x80000000)
 #define RESIL__LEASE_NEXT    UINT64_C(0x100000000) /* one generation */
 
+/** What the limiter's burst allows at this moment. */
+struct resil__lease_shape {
+    uint64_t batch; /* 0 = off */
+    uint64_t kept;
+};
+
+static inline struct resil__lease_shape
+resil__lease_shape(const struct resil_leased_limiter *leased)
+{
+    const struct resil_gcra_ *gcra = &leased->limiter_->gcra_;
+    uint64_t slot = resil__load_acquire(&gcra->word_) & 1;
+    uint64_t burst = resil__load_acquire(&gcra->slot_[slot].cost_max_);
+    uint64_t batch = resil__min(burst >> leased->share_bits_, leased->batch_max_);
+
+    if (batch < 2)
+        return (struct resil__lease_shape){0, 0};
+    return (struct resil__lease_shape){batch, batch << (leased->share_bits_ - 2)};
+}
+
+static inline uint64_t resil__lease_tokens(uint64_t word)
+{
+    return word & RESIL__LEASE_TOKENS;
+}
+
 /** A question to the leases. cost isn't 0. */
 struct resil__lease_ask {
     uint64_t cost;
     uint64_t now_ns;
-    uint32_t own; /* the stripe of the caller */
+    uint32_t own;  /* the stripe of the caller */
+    bool homeless; /* it isn't, and can't be written */
 };
 
 /** What acquire does when the own stripe can't serve. word receives the limiter's state if it gave
@@ -44,6 +71,11 @@ RESIL__INLINE bool resil__leased_limiter_try(struct resil_leased_limiter *leased
     uint64_t word;
     uint32_t cpu;
 
+#if RESIL__RSEQ
+    if (RESIL__LIKELY(!resil__owners_none(&leased->barred_)))
+        return RESIL__LIKELY(resil__rseq_take(&leased->stripe_[0].word_, &leased->stripe_mask_,
+                                              &leased->barred_, cost));
+#endif
     if (RESIL__UNLIKELY(!resil__cpu_kept(&cpu)))
         return false;
     own = &leased->stripe_[cpu & leased->stripe_mask_].word_;

@@ -29,7 +29,8 @@ BELOW = {
 BELOW.update({room: ("outcome", "window", "keyed", "base") for room in PRIMITIVES})
 
 # Headers that rooms above may include one by one, from a room that they may not.
-DOORS = {"platform/cpu.h": PRIMITIVES + ("policy",)}  # the processor, for stripes
+DOORS = {"platform/cpu.h": PRIMITIVES + ("policy",),  # the processor, for stripes
+         "platform/owners.h": PRIMITIVES}  # and who may write them
 
 # What every public header may include besides <resil/...>.
 PUBLIC_INCLUDES = ("stddef.h", "stdint.h", "stdbool.h")

@@ -36,6 +36,27 @@ static void *symbol(const char *name)
     return found;
 }
 
+/* A token of a stripe is taken in a sequence that the thread's area points to meanwhile. */
+static void use_stripes(void)
+{
+    int (*init)(struct resil_limiter *, size_t, const struct resil_limiter_config *, size_t);
+    int (*lease)(struct resil_leased_limiter *, size_t, struct resil_limiter *,
+                 const struct resil_leased_limiter_config *, size_t);
+    int (*acquire)(struct resil_leased_limiter *, uint64_t, uint64_t, uint64_t *);
+    const struct resil_limiter_config config = {.tokens = 1000};
+    struct resil_limiter limiter;
+    struct resil_leased_limiter leased;
+
+    *(void **)&init = symbol("resil_limiter_init_sized");
+    *(void **)&lease = symbol("resil_leased_limiter_init_sized");
+    *(void **)&acquire = symbol("resil_leased_limiter_acquire");
+    CHECK(init(&limiter, sizeof limiter, &config, sizeof config) == 0);
+    CHECK(lease(&leased, sizeof leased, &limiter, NULL,
+                sizeof(struct resil_leased_limiter_config)) == 0);
+    for (unsigned i = 0; i < 10; i++)
+        CHECK(acquire(&leased, 1, 1, NULL) == 0);
+}
+
 /* A balancer's pick gives the thread a slot, which is given back when the thread ends. */
 static void *use(void *arg)
 {
@@ -63,6 +84,7 @@ static void *use(void *arg)
     CHECK(pick(&balancer, NULL, 1, &picked) == 0);
     CHECK(report(&balancer, &picked, RESIL_SUCCESS, 1, 1) == 0);
     CHECK(fini(&balancer) == 0);
+    use_stripes();
     (void)pthread_barrier_wait(&used);
     (void)pthread_barrier_wait(&unloaded);
     return arg;

@@ -125,11 +125,42 @@ static void resolver(void)
     resil_resolver_stop(&file.resolver);
 }
 
+/* Stripes that were to have owners, and can't be taken back from them: never more than there is. */
+static uint64_t take_leased(struct resil_leased_limiter *leased)
+{
+    uint64_t granted = 0;
+
+    while (resil_leased_limiter_acquire(leased, 1, RESIL_SEC(1), NULL) == RESIL_OK)
+        granted++;
+    return granted;
+}
+
+static void leases(void)
+{
+    const struct resil_limiter_config config = {.tokens = 1, .burst = 256};
+    struct resil_limiter limiter;
+    struct resil_leased_limiter leased;
+    uint64_t granted;
+
+    CHECK(resil_limiter_init(&limiter, &config) == RESIL_OK);
+    CHECK(resil_leased_limiter_init(&leased, &limiter, NULL) == RESIL_OK);
+    leased.stripe_[15].word_ = 4; /* of a processor that isn't ours */
+    CHECK(resil_leased_limiter_acquire(&leased, 188, RESIL_SEC(1), NULL) == RESIL_OK);
+    granted = 188 + take_leased(&leased);
+    CHECK(granted >= 192 && granted <= 196); /* all but what is kept, and up to those four */
+    refuse_arm(false);
+    CHECK(granted + take_leased(&leased) == 196);
+    resil_leased_limiter_drain(&leased, 0, RESIL_SEC(1));
+    CHECK(leased.stripe_[15].word_ == UINT64_C(1) << 32 && take_leased(&leased) == 0);
+    refuse_arm(true);
+}
+
 /* The processor and how many there are: for who keeps counters apart. */
 static void processors(void)
 {
     uint64_t stripes = resil_stripes();
 
+    leases();
     CHECK(stripes >= 1 && stripes <= RESIL_STRIPES_MAX && (stripes & (stripes - 1)) == 0);
     (void)resil__cpu_ask();
     refuse_arm(false);

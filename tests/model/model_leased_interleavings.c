@@ -168,8 +168,12 @@ static void tokens_are_neither_made_nor_lost(void **state)
     (void)state;
     stripes = together;
     interleave_explore(&same);
-    interleave_finds(&same, (struct fault){"acquire", &leased.stripe_[0].word_, FAULT_BLIND});
-    interleave_finds(&same, (struct fault){"fill", &leased.stripe_[0].word_, FAULT_LOST});
+    interleave_finds(&same,
+                     (struct fault){"resil__owners_swap", &leased.stripe_[0].word_, FAULT_BLIND});
+    interleave_finds(&same,
+                     (struct fault){"resil__owners_swap", &leased.stripe_[0].word_, FAULT_LOST});
+    interleave_finds(&same, (struct fault){"resil__leased_limiter_acquire_slow",
+                                           &leased.stripe_[0].word_, FAULT_BLIND});
     stripes = two_and_one;
     interleave_explore(&both);
     interleave_finds(
@@ -199,8 +203,8 @@ static void what_is_put_back_is_there_once(void **state)
     (void)state;
     stripes = together;
     interleave_explore(&is);
-    interleave_finds(&is, (struct fault){"resil__leased_limiter_put_back", &leased.stripe_[0].word_,
-                                         FAULT_BLIND});
+    interleave_finds(&is,
+                     (struct fault){"resil__owners_swap", &leased.stripe_[0].word_, FAULT_BLIND});
 }
 
 static void drain(int self)
@@ -239,7 +243,8 @@ static void nothing_passes_a_drain(void **state)
     stripes = two_and_one;
     interleave_explore(&fresh);
     interleave_explore(&moved);
-    interleave_finds(&fresh, (struct fault){"fill", &leased.stripe_[0].word_, FAULT_BLIND});
+    interleave_finds(&fresh,
+                     (struct fault){"resil__owners_swap", &leased.stripe_[0].word_, FAULT_BLIND});
     interleave_finds(&fresh, sweep);
     interleave_finds(&moved, sweep);
 }

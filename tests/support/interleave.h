@@ -128,10 +128,11 @@ static struct {
     unsigned taken_max;                /* by any, in any run */
     const struct interleave_choice *replay; /* what to do instead of all */
     unsigned replay_count;
-    uint64_t random; /* not 0: no search, every choice by chance */
-    bool unbuffered; /* all stores go through at once */
-    bool saying;     /* prints each operation */
-    int failed;      /* line of the first check that failed; -1 = too deep, -2 = nobody gets on */
+    uint64_t random;            /* not 0: no search, every choice by chance */
+    bool unbuffered;            /* all stores go through at once */
+    bool saying;                /* prints each operation */
+    void (*switches)(int next); /* if set: told who runs from now on */
+    int failed; /* line of the first check that failed; -1 = too deep, -2 = nobody gets on */
     uint64_t runs;
 } interleave;
 
@@ -190,6 +191,8 @@ static void interleave_switch(int next)
 
     if (next == self)
         return;
+    if (interleave.switches != NULL)
+        interleave.switches(next);
     interleave_lift(self);
     interleave.current = next;
     interleave_lay(next);

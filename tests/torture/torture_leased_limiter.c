@@ -1,16 +1,44 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 
-/* Threads against the promises of the leased limiter: burst and rate, neither more nor less. */
+/*
+ * Threads against the promises of the leased limiter: burst and rate, neither more nor less. Three
+ * times: as init found fit, with threads that pin themselves now to one processor and now to another,
+ * so that they leave stripes in the middle; and with locked operations alone.
+ */
 #include "limits_rig.h"
 
+#include <sched.h>
+#include <unistd.h>
+
 #include <resil/leased_limiter.h>
+
+#include "platform/owners.h"
 
 #define INTERVAL_NS UINT64_C(1000)
 #define BURST       UINT64_C(256)
 
 static struct resil_limiter limiter;
 static struct resil_leased_limiter leased;
+
+enum way {
+    AS_IS,
+    HOPPING,
+    LOCKED
+};
+static enum way way;
+
+/* One in 128: pinned meanwhile. */
+static void hop(uint64_t *random)
+{
+    cpu_set_t one;
+
+    if (way != HOPPING || test_below(random, 128) != 0)
+        return;
+    CPU_ZERO(&one);
+    CPU_SET(test_below(random, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN)), &one);
+    (void)sched_setaffinity(0, sizeof one, &one); /* where we may run there */
+}
 
 /* Four stripes of 16, so 64 are kept. */
 static void setup(void)
@@ -22,6 +50,8 @@ static void setup(void)
                                             .tokens = 1, .period_ns = INTERVAL_NS, .burst = BURST}),
                      RESIL_OK);
     assert_int_equal(resil_leased_limiter_init(&leased, &limiter, &config), RESIL_OK);
+    if (way == LOCKED)
+        leased.barred_ = RESIL__OWNERS_NONE;
 }
 
 static struct resil_leased_limiter_snapshot look(uint64_t now_ns)
@@ -48,6 +78,7 @@ static void saturate(struct rig *rig, uint64_t *random, uint64_t *granted)
     uint64_t now_ns = rig_now(rig, random, INTERVAL_NS / 2);
     uint64_t cost = 1 + test_below(random, 2);
 
+    hop(random);
     if (resil_leased_limiter_acquire(&leased, cost, now_ns, NULL) == RESIL_OK)
         *granted += cost;
 }
@@ -55,7 +86,7 @@ static void saturate(struct rig *rig, uint64_t *random, uint64_t *granted)
 /* What is kept is never granted while the stripes are empty; nothing else is missing. */
 static void leases_grant_exactly_burst_and_rate(void **state)
 {
-    static struct rig rig = {.work = saturate};
+    struct rig rig = {.work = saturate};
     uint64_t elapsed_ns;
 
     (void)state;
@@ -66,6 +97,7 @@ static void leases_grant_exactly_burst_and_rate(void **state)
     elapsed_ns = rig.clock_ns - START_NS;
     assert_int_equal(rig.granted + drain_rest(rig.clock_ns), BURST - 64 + elapsed_ns / INTERVAL_NS);
     assert_int_equal(look(rig.clock_ns).leased, 0);
+    assert_int_equal(leased.barred_ % RESIL__OWNERS_NONE, 0);
 }
 
 /* Idle spans in between: the bucket fills, batches are leased, and all comes at once. */
@@ -73,6 +105,7 @@ static void come_in_bursts(struct rig *rig, uint64_t *random, uint64_t *granted)
 {
     uint64_t now_ns = rig_now(rig, random, INTERVAL_NS / 2);
 
+    hop(random);
     if (test_below(random, 300) == 0)
         now_ns = rig_now(rig, random, 2 * BURST * INTERVAL_NS);
     for (uint64_t i = test_below(random, 40); i > 0; i--)
@@ -81,7 +114,7 @@ static void come_in_bursts(struct rig *rig, uint64_t *random, uint64_t *granted)
 
 static void leases_never_grant_more_than_burst_and_rate(void **state)
 {
-    static struct rig rig = {.work = come_in_bursts};
+    struct rig rig = {.work = come_in_bursts};
     uint64_t granted;
 
     (void)state;
@@ -117,6 +150,7 @@ static void acquire_and_drain(struct rig *rig, uint64_t *random, uint64_t *grant
 {
     uint64_t now_ns = rig_now(rig, random, INTERVAL_NS);
 
+    hop(random);
     if (test_below(random, 64) == 0)
         resil_leased_limiter_drain(&leased, test_below(random, 20) * INTERVAL_NS, now_ns);
     else
@@ -125,7 +159,7 @@ static void acquire_and_drain(struct rig *rig, uint64_t *random, uint64_t *grant
 
 static void drains_leave_no_marks(void **state)
 {
-    static struct rig rig = {.work = acquire_and_drain};
+    struct rig rig = {.work = acquire_and_drain};
     uint64_t later_ns;
 
     (void)state;
@@ -139,13 +173,37 @@ static void drains_leave_no_marks(void **state)
         assert_int_equal((uint32_t)leased.stripe_[i].word_, 0);
 }
 
+static int as_is(void **state)
+{
+    (void)state;
+    way = AS_IS;
+    return 0;
+}
+
+static int hopping(void **state)
+{
+    (void)state;
+    way = HOPPING;
+    return 0;
+}
+
+static int locked(void **state)
+{
+    (void)state;
+    way = LOCKED;
+    return 0;
+}
+
 int main(void)
 {
+#define EACH_WAY(test)                                                                             \
+    cmocka_unit_test_setup(test, as_is), cmocka_unit_test_setup(test, hopping),                    \
+        cmocka_unit_test_setup(test, locked)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(leases_grant_exactly_burst_and_rate),
-        cmocka_unit_test(leases_never_grant_more_than_burst_and_rate),
-        cmocka_unit_test(a_burst_is_never_exceeded),
-        cmocka_unit_test(drains_leave_no_marks),
+        EACH_WAY(leases_grant_exactly_burst_and_rate),
+        EACH_WAY(leases_never_grant_more_than_burst_and_rate),
+        EACH_WAY(a_burst_is_never_exceeded),
+        EACH_WAY(drains_leave_no_marks),
     };
 
     return cmocka_run_group_tests_name("leased limiter torture", tests, NULL, NULL);
