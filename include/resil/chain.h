@@ -15,8 +15,9 @@
  *   call_*     |  no  | yes |  yes, on different calls
  *
  * What a call costs: resil_chain_run reaches a breaker, a limiter (or a leased one) and a bulkhead
- * (or a leased one) that follow one another in this order without a call of a function, as long as
- * all pass; other policies before and behind them, and these in another order, take one each way.
+ * (or a leased one) that stand in this order without a call of a function, as long as all pass;
+ * other policies outside and inside of them and behind the breaker take one each way, and so do
+ * these in another order.
  * Which order is right depends on what is to be refused first, not on this.
  */
 

@@ -4,9 +4,9 @@
 
 /*
  * The two walks of a call that goes straight in and straight out, laid out in the order that most
- * chains have: what stands outside, a breaker, a limiter, a bulkhead, what stands inside. Who stands
- * in his place there is asked without a call, so that the processor meets no jump; all others, and
- * those in another order, are called.
+ * chains have: what stands outside, a breaker, perhaps a balancer, a limiter, a bulkhead, what
+ * stands inside. Who stands in his place there is asked without a call, so that the processor meets
+ * no jump; all others, and those in another order, are called.
  */
 
 #include "chain/machine.h"
@@ -36,18 +36,38 @@ RESIL__INLINE bool resil__way_call(struct resil__way *way, uint64_t *frames,
     return resil__way_on(way, hop->fn(hop->self, frames + hop->frame, walk));
 }
 
+/** Calls those who aren't known; true when one of the others is next. */
+RESIL__INLINE bool resil__way_calls(struct resil__way *way, uint64_t *frames,
+                                    struct resil_walk *walk)
+{
+    while (RESIL__UNLIKELY(way->hop->known == RESIL__KNOWN_NOT))
+        if (!resil__way_call(way, frames, walk))
+            return false;
+    return true;
+}
+
+/** Calls those who are left. */
+RESIL__INLINE void resil__way_end(struct resil__way *way, uint64_t *frames, struct resil_walk *walk)
+{
+    while (RESIL__UNLIKELY(way->hop->known != RESIL__KNOWN_END))
+        if (!resil__way_call(way, frames, walk))
+            return;
+    way->verdict = RESIL__END;
+}
+
 RESIL__INLINE struct resil__way resil__way_in(const struct resil_chain *chain, uint64_t *frames,
                                               struct resil_walk *walk)
 {
     struct resil__way way = {.hop = chain->admit_};
     const struct resil_hop_ *hop;
 
-    while (RESIL__UNLIKELY(way.hop->known == RESIL__KNOWN_NOT))
-        if (!resil__way_call(&way, frames, walk))
-            return way;
+    if (!resil__way_calls(&way, frames, walk))
+        return way;
     hop = way.hop;
     if (RESIL__LIKELY(hop->known == RESIL__KNOWN_BREAKER) &&
         !resil__way_on(&way, resil__breaker_policy_admit(hop->self, frames + hop->frame, walk)))
+        return way;
+    if (!resil__way_calls(&way, frames, walk))
         return way;
     hop = way.hop;
     if (RESIL__LIKELY(hop->known == RESIL__KNOWN_LIMITER)) {
@@ -66,10 +86,7 @@ RESIL__INLINE struct resil__way resil__way_in(const struct resil_chain *chain, u
         if (!resil__way_on(&way, resil__leased_bulkhead_acquire(hop->self)))
             return way;
     }
-    while (RESIL__UNLIKELY(way.hop->known != RESIL__KNOWN_END))
-        if (!resil__way_call(&way, frames, walk))
-            return way;
-    way.verdict = RESIL__END;
+    resil__way_end(&way, frames, walk);
     return way;
 }
 
@@ -80,9 +97,8 @@ RESIL__INLINE struct resil__way resil__way_out(const struct resil_chain *chain, 
     struct resil__way way = {.hop = chain->settle_[0]};
     const struct resil_hop_ *hop;
 
-    while (RESIL__UNLIKELY(way.hop->known == RESIL__KNOWN_NOT))
-        if (!resil__way_call(&way, frames, walk))
-            return way;
+    if (!resil__way_calls(&way, frames, walk))
+        return way;
     hop = way.hop;
     if (RESIL__LIKELY(hop->known == RESIL__KNOWN_BULKHEAD)) {
         (void)resil__bulkhead_give_back(hop->self);
@@ -91,6 +107,8 @@ RESIL__INLINE struct resil__way resil__way_out(const struct resil_chain *chain, 
         (void)resil__leased_bulkhead_release(hop->self);
         way.hop++;
     }
+    if (!resil__way_calls(&way, frames, walk))
+        return way;
     hop = way.hop;
     if (RESIL__LIKELY(hop->known == RESIL__KNOWN_BREAKER)) {
         if (!resil__way_on(
@@ -101,10 +119,7 @@ RESIL__INLINE struct resil__way resil__way_out(const struct resil_chain *chain, 
                 &way, resil__breaker_policy_settle_striped(hop->self, frames + hop->frame, walk)))
             return way;
     }
-    while (RESIL__UNLIKELY(way.hop->known != RESIL__KNOWN_END))
-        if (!resil__way_call(&way, frames, walk))
-            return way;
-    way.verdict = RESIL__END;
+    resil__way_end(&way, frames, walk);
     return way;
 }
 

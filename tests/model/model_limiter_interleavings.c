@@ -117,8 +117,7 @@ static void the_last_token_goes_to_one(void **state)
     interleave_explore(&fresh);
     interleave_explore(&used);
     interleave_finds(&fresh, (struct fault){"load_word", &limiter.gcra_.word_, FAULT_BLIND});
-    interleave_finds(&used,
-                     (struct fault){"resil__gcra_swap", &limiter.gcra_.word_, FAULT_BLIND});
+    interleave_finds(&used, (struct fault){"resil__gcra_swap", &limiter.gcra_.word_, FAULT_BLIND});
 }
 
 static void cancel_gives_back_its_own_alone(void **state)
@@ -216,8 +215,7 @@ static void nothing_passes_a_drain(void **state)
 
     (void)state;
     interleave_explore(&is);
-    interleave_finds(&is,
-                     (struct fault){"resil__gcra_swap", &limiter.gcra_.word_, FAULT_BLIND});
+    interleave_finds(&is, (struct fault){"resil__gcra_swap", &limiter.gcra_.word_, FAULT_BLIND});
 }
 
 static void change(uint64_t tokens, uint64_t burst)
@@ -271,8 +269,7 @@ static void change_of_rate_makes_no_tokens(void **state)
     interleave_explore(&twice);
     interleave_finds(&once,
                      (struct fault){"resil__gcra_reconfigure", &limiter.gcra_.word_, FAULT_BLIND});
-    interleave_finds(&twice,
-                     (struct fault){"resil__gcra_swap", &limiter.gcra_.word_, FAULT_BLIND});
+    interleave_finds(&twice, (struct fault){"resil__gcra_swap", &limiter.gcra_.word_, FAULT_BLIND});
 }
 
 /*
@@ -343,8 +340,7 @@ static void limiter_tells_of_no_more_than_there_is(void **state)
 
     (void)state;
     interleave_explore(&is);
-    interleave_finds(&is,
-                     (struct fault){"resil__gcra_swap", &limiter.gcra_.word_, FAULT_BLIND});
+    interleave_finds(&is, (struct fault){"resil__gcra_swap", &limiter.gcra_.word_, FAULT_BLIND});
 }
 
 /* Looks while the config changes twice: the words that are read are all of one config. */

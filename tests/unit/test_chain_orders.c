@@ -22,12 +22,14 @@ enum breaker_kind {
     BREAKERS
 };
 
-/* What stands around the three. */
+/* What stands around and between the three. */
 enum around {
     BARE,
     TIMEOUT_OUTSIDE,
     TIMEOUT_INSIDE,
     BOTH,
+    BETWEEN, /* the first and the second */
+    BETWEEN_BOTH,
     AROUNDS
 };
 
@@ -125,8 +127,12 @@ static void make(struct world *world, const struct shape *shape)
                                       : resil_bulkhead_policy(&world->bulkhead);
     if (shape->around == TIMEOUT_OUTSIDE || shape->around == BOTH)
         world->policies[world->count++] = resil_timeout_policy(&world->outer);
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 3; i++) {
+        if ((i == 1 && shape->around >= BETWEEN) || (i == 2 && shape->around == BETWEEN_BOTH))
+            world->policies[world->count++] =
+                resil_timeout_policy(i == 1 ? &world->outer : &world->inner);
         world->policies[world->count++] = three[orders[shape->order][i]];
+    }
     if (shape->around == TIMEOUT_INSIDE || shape->around == BOTH)
         world->policies[world->count++] = resil_timeout_policy(&world->inner);
     assert_int_equal(
