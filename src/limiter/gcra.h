@@ -65,7 +65,6 @@ struct resil__gcra_sum {
     uint64_t shift;
     uint64_t now;
     uint64_t ahead; /* signed: an arrival time that has passed is behind */
-    uint64_t tau;
     uint64_t price;
     uint64_t room; /* how far ahead a call that passes may find the arrival time */
 };
@@ -81,11 +80,11 @@ RESIL__INLINE bool resil__gcra_sum(const struct resil_gcra_slot_ *slot, unsigned
         RESIL__UNREACHABLE();
     sum->now = now_ns << sum->shift;
     sum->ahead = old - which - sum->now;
-    sum->tau = resil__load_acquire(&slot->tau_);
-    if (RESIL__UNLIKELY(old == 0 || cost > resil__load_acquire(&slot->cost_max_)))
+    sum->room = paced ? 0 : resil__load_acquire(&slot->tau_);
+    if (RESIL__UNLIKELY(old == 0 || (cost != 1 && cost > resil__load_acquire(&slot->cost_max_))))
         return false;
     sum->price = cost * resil__load_acquire(&slot->interval_);
-    sum->room = paced ? 0 : sum->tau - sum->price;
+    sum->room -= paced ? 0 : sum->price;
     return true;
 }
 
@@ -115,11 +114,10 @@ RESIL__INLINE int resil__gcra_try_slot(struct resil_gcra_ *gcra, unsigned which,
 
     if (RESIL__UNLIKELY(!resil__gcra_sum(slot, which, old, paced, cost, now_ns, &sum)))
         return RESIL__GCRA_UNDECIDED;
-    if (resil__gcra_passes(&sum))
+    if (RESIL__UNLIKELY(resil__gcra_passes(&sum)))
         return resil__gcra_swap(gcra, which, old, &sum, word) ? RESIL_OK : RESIL__GCRA_UNDECIDED;
     if (RESIL__UNLIKELY(
-            sum.ahead > sum.tau + ((resil__load_acquire(&gcra->reach_ns_) + RESIL__STALL_NS)
-                                   << sum.shift) ||
+            sum.ahead > resil__load_acquire(&slot->tau_) + (RESIL__STALL_NS << sum.shift) ||
             resil__load_acquire(&gcra->word_) != old || !resil__gcra_stands(slot, sum.generation)))
         return RESIL__GCRA_UNDECIDED;
     if (at_ns != NULL) /* rounded up: ahead > room */
@@ -154,8 +152,9 @@ RESIL__INLINE bool resil__gcra_grant(struct resil_gcra_ *gcra, bool paced, uint6
 
 /**
  * The hot path: a grant without a wait is a load and a compare-and-swap, and the arrival time in
- * the past costs nothing extra; a refusal is a few loads. What is rare is left undecided: the first
- * use, a swap that another won, a slot that has just changed, a clock that was set back.
+ * the past costs nothing extra; a refusal is a few loads, and meets no jump that is taken. What is
+ * rare is left undecided: the first use, a swap that another won, a slot that has just changed, a
+ * state so far ahead that the clock may have been set back.
  *
  * cost isn't 0. *word receives the state that a grant made, *at_ns when a refused call would
  * pass, if not NULL.
@@ -168,8 +167,9 @@ RESIL__INLINE int resil__gcra_try(struct resil_gcra_ *gcra, bool paced, uint64_t
 {
     uint64_t old = resil__load_acquire(&gcra->word_);
 
-    return (old & 1) == 0 ? resil__gcra_try_slot(gcra, 0, old, paced, cost, now_ns, word, at_ns)
-                          : resil__gcra_try_slot(gcra, 1, old, paced, cost, now_ns, word, at_ns);
+    return RESIL__LIKELY((old & 1) == 0)
+               ? resil__gcra_try_slot(gcra, 0, old, paced, cost, now_ns, word, at_ns)
+               : resil__gcra_try_slot(gcra, 1, old, paced, cost, now_ns, word, at_ns);
 }
 
 /**
@@ -179,21 +179,33 @@ RESIL__INLINE int resil__gcra_try(struct resil_gcra_ *gcra, bool paced, uint64_t
 int resil__gcra_acquire_slow(struct resil_gcra_ *gcra, bool paced, uint64_t cost, uint64_t now_ns,
                              uint64_t *word, uint64_t *retry_at_ns);
 
-/** The whole of acquire. word and retry_at_ns may be NULL; the one is set with RESIL_OK, the other
-    with RESIL_ELIMITED. */
-static inline int resil__gcra_acquire(struct resil_gcra_ *gcra, bool paced, uint64_t cost,
-                                      uint64_t now_ns, uint64_t *word, uint64_t *retry_at_ns)
+/** Acquire for a cost above 1, or who wants to know when to come back; apart, as one token now or
+    not at all is what most ask for, and takes no stack. */
+int resil__gcra_acquire_more(struct resil_gcra_ *gcra, bool paced, uint64_t cost, uint64_t now_ns,
+                             uint64_t *word, uint64_t *retry_at_ns);
+
+/** Acquire for a cost that isn't 0. */
+RESIL__INLINE int resil__gcra_acquire_cost(struct resil_gcra_ *gcra, bool paced, uint64_t cost,
+                                           uint64_t now_ns, uint64_t *word, uint64_t *retry_at_ns)
 {
     uint64_t next;
-    int rc;
+    int rc = resil__gcra_try(gcra, paced, cost, now_ns, &next, retry_at_ns);
 
-    cost += cost == 0;
-    rc = resil__gcra_try(gcra, paced, cost, now_ns, &next, retry_at_ns);
     if (RESIL__UNLIKELY(rc == RESIL__GCRA_UNDECIDED))
         return resil__gcra_acquire_slow(gcra, paced, cost, now_ns, word, retry_at_ns);
     if (rc == RESIL_OK && word != NULL)
         *word = next;
     return rc;
+}
+
+/** The whole of acquire. word and retry_at_ns may be NULL; the one is set with RESIL_OK, the other
+    with RESIL_ELIMITED. */
+static inline int resil__gcra_acquire(struct resil_gcra_ *gcra, bool paced, uint64_t cost,
+                                      uint64_t now_ns, uint64_t *word, uint64_t *retry_at_ns)
+{
+    if (RESIL__UNLIKELY(cost > 1) || RESIL__UNLIKELY(retry_at_ns != NULL))
+        return resil__gcra_acquire_more(gcra, paced, cost, now_ns, word, retry_at_ns);
+    return resil__gcra_acquire_cost(gcra, paced, 1, now_ns, word, NULL);
 }
 
 #endif
