@@ -24,12 +24,4 @@ RESIL__COLD void resil__owners_end(uint64_t *barred)
     }
 }
 
-#else
-
-uint64_t resil__owners_init(uint32_t last)
-{
-    (void)last;
-    return RESIL__OWNERS_NONE;
-}
-
 #endif
