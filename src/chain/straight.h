@@ -90,7 +90,7 @@ RESIL__INLINE struct resil__way resil__way_in(const struct resil_chain *chain, u
     return way;
 }
 
-/** The way out of a SUCCESS. */
+/** The way out of a SUCCESS. Bulkhead and breaker pass always. */
 RESIL__INLINE struct resil__way resil__way_out(const struct resil_chain *chain, uint64_t *frames,
                                                struct resil_walk *walk)
 {
@@ -111,13 +111,11 @@ RESIL__INLINE struct resil__way resil__way_out(const struct resil_chain *chain, 
         return way;
     hop = way.hop;
     if (RESIL__LIKELY(hop->known == RESIL__KNOWN_BREAKER)) {
-        if (!resil__way_on(
-                &way, resil__breaker_policy_settle_in(hop->self, 0, frames + hop->frame, walk)))
-            return way;
+        (void)resil__breaker_policy_settle_in(hop->self, 0, frames + hop->frame, walk);
+        way.hop++;
     } else if (hop->known == RESIL__KNOWN_STRIPED_BREAKER) {
-        if (!resil__way_on(
-                &way, resil__breaker_policy_settle_striped(hop->self, frames + hop->frame, walk)))
-            return way;
+        (void)resil__breaker_policy_settle_striped(hop->self, frames + hop->frame, walk);
+        way.hop++;
     }
     resil__way_end(&way, frames, walk);
     return way;

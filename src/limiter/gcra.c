@@ -134,9 +134,9 @@ int resil__gcra_acquire_slow(struct resil_gcra_ *gcra, bool paced, uint64_t cost
 }
 
 int resil__gcra_acquire_more(struct resil_gcra_ *gcra, bool paced, uint64_t cost, uint64_t now_ns,
-                             uint64_t *word, uint64_t *retry_at_ns)
+                             uint64_t *retry_at_ns)
 {
-    return resil__gcra_acquire_cost(gcra, paced, cost + (cost == 0), now_ns, word, retry_at_ns);
+    return resil__gcra_acquire_cost(gcra, paced, cost + (cost == 0), now_ns, retry_at_ns);
 }
 
 int resil__gcra_peek(const struct resil_gcra_ *gcra, const struct resil__gcra_ask *ask,

@@ -77,7 +77,7 @@ RESIL__INLINE bool resil__gcra_sum(const struct resil_gcra_slot_ *slot, unsigned
     sum->generation = resil__load_acquire(&slot->generation_);
     sum->shift = resil__load_acquire(&slot->shift_);
     if (sum->shift > 63)
-        RESIL__UNREACHABLE();
+        RESIL__UNREACHABLE(); /* unreachable: init refuses such a rate */
     sum->now = now_ns << sum->shift;
     sum->ahead = old - which - sum->now;
     sum->room = paced ? 0 : resil__load_acquire(&slot->tau_);
@@ -182,30 +182,27 @@ int resil__gcra_acquire_slow(struct resil_gcra_ *gcra, bool paced, uint64_t cost
 /** Acquire for a cost above 1, or who wants to know when to come back; apart, as one token now or
     not at all is what most ask for, and takes no stack. */
 int resil__gcra_acquire_more(struct resil_gcra_ *gcra, bool paced, uint64_t cost, uint64_t now_ns,
-                             uint64_t *word, uint64_t *retry_at_ns);
+                             uint64_t *retry_at_ns);
 
-/** Acquire for a cost that isn't 0. */
+/** Acquire for a cost that isn't 0. retry_at_ns may be NULL; it is set with RESIL_ELIMITED. */
 RESIL__INLINE int resil__gcra_acquire_cost(struct resil_gcra_ *gcra, bool paced, uint64_t cost,
-                                           uint64_t now_ns, uint64_t *word, uint64_t *retry_at_ns)
+                                           uint64_t now_ns, uint64_t *retry_at_ns)
 {
-    uint64_t next;
-    int rc = resil__gcra_try(gcra, paced, cost, now_ns, &next, retry_at_ns);
+    uint64_t word;
+    int rc = resil__gcra_try(gcra, paced, cost, now_ns, &word, retry_at_ns);
 
     if (RESIL__UNLIKELY(rc == RESIL__GCRA_UNDECIDED))
-        return resil__gcra_acquire_slow(gcra, paced, cost, now_ns, word, retry_at_ns);
-    if (rc == RESIL_OK && word != NULL)
-        *word = next;
+        return resil__gcra_acquire_slow(gcra, paced, cost, now_ns, NULL, retry_at_ns);
     return rc;
 }
 
-/** The whole of acquire. word and retry_at_ns may be NULL; the one is set with RESIL_OK, the other
-    with RESIL_ELIMITED. */
+/** The whole of acquire. */
 static inline int resil__gcra_acquire(struct resil_gcra_ *gcra, bool paced, uint64_t cost,
-                                      uint64_t now_ns, uint64_t *word, uint64_t *retry_at_ns)
+                                      uint64_t now_ns, uint64_t *retry_at_ns)
 {
     if (RESIL__UNLIKELY(cost > 1) || RESIL__UNLIKELY(retry_at_ns != NULL))
-        return resil__gcra_acquire_more(gcra, paced, cost, now_ns, word, retry_at_ns);
-    return resil__gcra_acquire_cost(gcra, paced, 1, now_ns, word, NULL);
+        return resil__gcra_acquire_more(gcra, paced, cost, now_ns, retry_at_ns);
+    return resil__gcra_acquire_cost(gcra, paced, 1, now_ns, NULL);
 }
 
 #endif

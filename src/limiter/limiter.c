@@ -67,7 +67,7 @@ int resil_limiter_init_sized(struct resil_limiter *limiter, size_t limiter_size,
 RESIL__HOT int resil_limiter_acquire(struct resil_limiter *limiter, uint64_t cost, uint64_t now_ns,
                                      uint64_t *retry_at_ns)
 {
-    return resil__gcra_acquire(&limiter->gcra_, false, cost, now_ns, NULL, retry_at_ns);
+    return resil__gcra_acquire(&limiter->gcra_, false, cost, now_ns, retry_at_ns);
 }
 
 int resil_limiter_reserve(struct resil_limiter *limiter, uint64_t cost, uint64_t now_ns,

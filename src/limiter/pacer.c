@@ -57,7 +57,7 @@ int resil_pacer_init_sized(struct resil_pacer *pacer, size_t pacer_size,
 int resil_pacer_acquire(struct resil_pacer *pacer, uint64_t cost, uint64_t now_ns,
                         uint64_t *retry_at_ns)
 {
-    return resil__gcra_acquire(&pacer->gcra_, true, cost, now_ns, NULL, retry_at_ns);
+    return resil__gcra_acquire(&pacer->gcra_, true, cost, now_ns, retry_at_ns);
 }
 
 int resil_pacer_reserve(struct resil_pacer *pacer, uint64_t cost, uint64_t now_ns,

@@ -18,8 +18,14 @@ static int limiter_check(const void *self)
 int resil__limiter_policy_admit_not(struct resil_limiter *limiter, uint64_t *frame,
                                     struct resil_walk *walk)
 {
-    return resil__gcra_acquire(&limiter->gcra_, false, walk->request->cost, walk->now_ns,
-                               &frame[FRAME_WORD], &walk->retry_at_ns);
+    uint64_t cost = walk->request->cost + (walk->request->cost == 0);
+    int rc = resil__gcra_try(&limiter->gcra_, false, cost, walk->now_ns, &frame[FRAME_WORD],
+                             &walk->retry_at_ns);
+
+    if (RESIL__LIKELY(rc != RESIL__GCRA_UNDECIDED))
+        return rc;
+    return resil__gcra_acquire_slow(&limiter->gcra_, false, cost, walk->now_ns, &frame[FRAME_WORD],
+                                    &walk->retry_at_ns);
 }
 
 RESIL__HOT static int limiter_admit(void *self, uint64_t *frame, struct resil_walk *walk)

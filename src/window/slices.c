@@ -128,8 +128,6 @@ static void slices_halve(uint64_t *cell)
 bool resil__slices_settle(const struct resil__slices *window, uint64_t now_ns,
                           struct resil__slices_put put)
 {
-    if (put.cell == NULL)
-        return false;
     if (put.old >> TAG_SHIFT != tag_of(window, now_ns / window->width_ns)) {
         slices_undo(put.cell, put.old);
         return false;
