@@ -116,14 +116,13 @@ static inline bool resil__breaker_grants(uint64_t word, uint64_t now_ns, uint64_
 /** record_quick under one rule set. A window of calls has slices of width 0. */
 RESIL__INLINE enum resil__quick resil__breaker_record_by(struct resil_breaker *breaker,
                                                          const struct resil_breaker_rules_ *rules,
-                                                         uint64_t word, uint64_t stripe,
+                                                         uint64_t word, uint64_t stripe, bool timed,
                                                          uint64_t start_ns, uint64_t now_ns,
                                                          struct resil__slices_put *put)
 {
     uint64_t *head = resil__breaker_stripe(breaker, stripe);
-    uint64_t slow_ns = resil__load_relaxed(&rules->slow_ns_);
 
-    if ((RESIL__LIKELY(slow_ns == RESIL_NEVER) || now_ns - start_ns <= slow_ns) &&
+    if (RESIL__LIKELY(!timed || now_ns - start_ns <= resil__load_relaxed(&rules->slow_ns_)) &&
         RESIL__LIKELY((uint32_t)resil__load_relaxed(&breaker->streak_) == 0))
         return resil__slices_success(head, head + RESIL__STRIPE_CELLS, breaker->slice_ns_,
                                      resil__word_gen(word), now_ns, &rules->calls_min_, put);
@@ -135,17 +134,19 @@ RESIL__INLINE enum resil__quick resil__breaker_record_by(struct resil_breaker *b
  * the permit, which the caller has made sure of by the word just loaded; in a time window with
  * enough calls in this stripe. Else the cold half must, with put if it was added. Calls nothing and
  * reads as late as it can, so that its callers need no stack. Once for each rule set, as in refuses.
+ * timed: false if it is known that these rules name no latency; the times are then not compared.
  */
 RESIL__INLINE enum resil__quick resil__breaker_record_quick(struct resil_breaker *breaker,
                                                             uint64_t word, uint64_t stripe,
-                                                            uint64_t start_ns, uint64_t now_ns,
+                                                            bool timed, uint64_t start_ns,
+                                                            uint64_t now_ns,
                                                             struct resil__slices_put *put)
 {
     return RESIL__LIKELY(resil__word_rules(word) == 0)
-               ? resil__breaker_record_by(breaker, &breaker->rules_[0], word, stripe, start_ns,
-                                          now_ns, put)
-               : resil__breaker_record_by(breaker, &breaker->rules_[1], word, stripe, start_ns,
-                                          now_ns, put);
+               ? resil__breaker_record_by(breaker, &breaker->rules_[0], word, stripe, timed,
+                                          start_ns, now_ns, put)
+               : resil__breaker_record_by(breaker, &breaker->rules_[1], word, stripe, timed,
+                                          start_ns, now_ns, put);
 }
 
 /** The same for a window of calls. False: the cold half must;

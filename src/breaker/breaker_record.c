@@ -301,8 +301,8 @@ RESIL__INLINE int record_in(struct resil_breaker *breaker, uint64_t stripe,
 
     if (RESIL__LIKELY(result->outcome == RESIL_SUCCESS) &&
         RESIL__LIKELY(resil__token_is_closed(permit->token_, word)))
-        switch (
-            resil__breaker_record_quick(breaker, word, stripe, permit->start_ns_, now_ns, &put)) {
+        switch (resil__breaker_record_quick(breaker, word, stripe, true, permit->start_ns_, now_ns,
+                                            &put)) {
         case RESIL__QUICK_DONE:
             permit->token_ = 0;
             return RESIL_OK;

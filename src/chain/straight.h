@@ -111,10 +111,12 @@ RESIL__INLINE struct resil__way resil__way_out(const struct resil_chain *chain, 
         return way;
     hop = way.hop;
     if (RESIL__LIKELY(hop->known == RESIL__KNOWN_BREAKER)) {
-        (void)resil__breaker_policy_settle_in(hop->self, 0, frames + hop->frame, walk);
+        (void)resil__breaker_policy_settle_in(hop->self, 0, RESIL_SUCCESS, frames + hop->frame,
+                                              walk);
         way.hop++;
     } else if (hop->known == RESIL__KNOWN_STRIPED_BREAKER) {
-        (void)resil__breaker_policy_settle_striped(hop->self, frames + hop->frame, walk);
+        (void)resil__breaker_policy_settle_striped(hop->self, RESIL_SUCCESS, frames + hop->frame,
+                                                   walk);
         way.hop++;
     }
     resil__way_end(&way, frames, walk);

@@ -79,15 +79,15 @@ int resil__breaker_policy_settle_added(struct resil_breaker *breaker, const uint
 int resil__breaker_policy_settle_asked(struct resil_breaker *breaker, const uint64_t *frame,
                                        const struct resil_walk *walk)
 {
-    return resil__breaker_policy_settle_in(breaker, resil__cpu_ask() & breaker->stripes_, frame,
-                                           walk);
+    return resil__breaker_policy_settle_in(breaker, resil__cpu_ask() & breaker->stripes_,
+                                           walk->result.outcome, frame, walk);
 }
 
 RESIL__NOINLINE RESIL__HOT static int breaker_settle_striped(struct resil_breaker *breaker,
                                                              const uint64_t *frame,
                                                              const struct resil_walk *walk)
 {
-    return resil__breaker_policy_settle_striped(breaker, frame, walk);
+    return resil__breaker_policy_settle_striped(breaker, walk->result.outcome, frame, walk);
 }
 
 RESIL__HOT static int breaker_settle(void *self, uint64_t *frame, struct resil_walk *walk)
@@ -95,7 +95,7 @@ RESIL__HOT static int breaker_settle(void *self, uint64_t *frame, struct resil_w
     struct resil_breaker *breaker = self;
 
     if (resil__breaker_plain(breaker))
-        return resil__breaker_policy_settle_in(breaker, 0, frame, walk);
+        return resil__breaker_policy_settle_in(breaker, 0, walk->result.outcome, frame, walk);
     return resil__breaker_striped(breaker) ? breaker_settle_striped(breaker, frame, walk)
                                            : breaker_settle_count(breaker, frame, walk);
 }
@@ -189,7 +189,8 @@ RESIL__INLINE int watch_settle_in(const struct resil_breaker_watch *watch, uint6
 {
     struct resil__slices_put put;
 
-    switch (resil__breaker_policy_quick(watch->breaker, stripe, frame, walk, &put)) {
+    switch (resil__breaker_policy_quick(watch->breaker, stripe, walk->result.outcome, frame, walk,
+                                        &put)) {
     case RESIL__QUICK_DONE:
         return RESIL_PASS;
     case RESIL__QUICK_ADDED:

@@ -84,26 +84,28 @@ RESIL__INLINE int resil__breaker_policy_admit(struct resil_breaker *breaker, uin
     return RESIL_PASS;
 }
 
-/** The quick try, if the call is one for it. */
-RESIL__INLINE enum resil__quick resil__breaker_policy_quick(struct resil_breaker *breaker,
-                                                            uint64_t stripe, const uint64_t *frame,
-                                                            const struct resil_walk *walk,
-                                                            struct resil__slices_put *put)
+/** The quick try, if the call is one for it. Rules that name a latency made admit set timed. */
+RESIL__INLINE enum resil__quick
+resil__breaker_policy_quick(struct resil_breaker *breaker, uint64_t stripe,
+                            enum resil_outcome outcome, const uint64_t *frame,
+                            const struct resil_walk *walk, struct resil__slices_put *put)
 {
     uint64_t word = resil__load_acquire(&breaker->word_);
 
-    if (RESIL__LIKELY(walk->result.outcome == RESIL_SUCCESS) && RESIL__LIKELY(frame[0] == word))
-        return resil__breaker_record_quick(breaker, word, stripe, frame[1], walk->now_ns, put);
+    if (RESIL__LIKELY(outcome == RESIL_SUCCESS) && RESIL__LIKELY(frame[0] == word))
+        return resil__breaker_record_quick(breaker, word, stripe, RESIL__UNLIKELY(walk->timed),
+                                           frame[1], walk->now_ns, put);
     return RESIL__QUICK_NOT;
 }
 
+/** outcome is the walk's; apart, because the straight way knows it. */
 RESIL__INLINE int resil__breaker_policy_settle_in(struct resil_breaker *breaker, uint64_t stripe,
-                                                  const uint64_t *frame,
+                                                  enum resil_outcome outcome, const uint64_t *frame,
                                                   const struct resil_walk *walk)
 {
     struct resil__slices_put put;
 
-    switch (resil__breaker_policy_quick(breaker, stripe, frame, walk, &put)) {
+    switch (resil__breaker_policy_quick(breaker, stripe, outcome, frame, walk, &put)) {
     case RESIL__QUICK_DONE:
         return RESIL_PASS;
     case RESIL__QUICK_ADDED:
@@ -116,6 +118,7 @@ RESIL__INLINE int resil__breaker_policy_settle_in(struct resil_breaker *breaker,
 
 /** One that had several stripes at the chain's init. */
 RESIL__INLINE int resil__breaker_policy_settle_striped(struct resil_breaker *breaker,
+                                                       enum resil_outcome outcome,
                                                        const uint64_t *frame,
                                                        const struct resil_walk *walk)
 {
@@ -123,7 +126,7 @@ RESIL__INLINE int resil__breaker_policy_settle_striped(struct resil_breaker *bre
 
     if (RESIL__UNLIKELY(!resil__cpu_kept(&cpu)))
         return resil__breaker_policy_settle_asked(breaker, frame, walk);
-    return resil__breaker_policy_settle_in(breaker, cpu & breaker->stripes_, frame, walk);
+    return resil__breaker_policy_settle_in(breaker, cpu & breaker->stripes_, outcome, frame, walk);
 }
 
 /** The limiter: what isn't granted at once, most often a refusal. */
@@ -133,12 +136,10 @@ int resil__limiter_policy_admit_not(struct resil_limiter *limiter, uint64_t *fra
 RESIL__INLINE int resil__limiter_policy_admit(struct resil_limiter *limiter, uint64_t *frame,
                                               struct resil_walk *walk)
 {
-    uint64_t cost = walk->request->cost;
-
-    cost += cost == 0;
     frame[FRAME_NUMBER] = walk->attempt.number;
-    if (RESIL__LIKELY(
-            resil__gcra_grant(&limiter->gcra_, false, cost, walk->now_ns, &frame[FRAME_WORD])))
+    if (RESIL__LIKELY(walk->request->cost <= 1) &&
+        RESIL__LIKELY(
+            resil__gcra_grant(&limiter->gcra_, false, 1, walk->now_ns, &frame[FRAME_WORD])))
         return RESIL_PASS;
     return resil__limiter_policy_admit_not(limiter, frame, walk);
 }
