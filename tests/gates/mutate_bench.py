@@ -196,10 +196,12 @@ class Judge:
             if spent <= self.budget_s:
                 yield name
 
-    def judge(self, path, text, line, in_function, tests=None):
-        """(verdict, by): killed, timeout, survived, uncovered, invalid or same."""
+    def judge(self, path, text, line, in_function, tests=None, suite=""):
+        """(verdict, by): killed, timeout, survived, uncovered, invalid or same. With a suite by its programs alone,
+        whatever the compiler makes of it."""
         self.bench.write(path, text)
-        chosen = list(self.order(path, self.cover.tests(path, line, in_function) if tests is None else tests))
+        chosen = list(self.order(path, {name for name in self.cover.tests(path, line, in_function)
+                                        if name.startswith(suite)} if tests is None else tests))
         size, done, verdict = 3, 0, ("survived" if chosen else "uncovered", "")
         while done < len(chosen):
             batch = chosen[done:done + size]
@@ -210,6 +212,6 @@ class Judge:
                 if not passed:
                     return "timeout" if passed is None else "killed", name
             done, size = done + size, size * 2
-        if tests is None and self.bench.same_code(path, text):
+        if tests is None and not suite and self.bench.same_code(path, text):
             return "same", ""
         return verdict
