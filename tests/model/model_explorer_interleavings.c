@@ -174,6 +174,65 @@ static void receive_letter(int self)
     seen[1] = got != NULL;
 }
 
+/* A read-modify-write, and then a store: the first may be seen later where the other has no order. */
+static void swap_and_send(int self)
+{
+    (void)self;
+    (void)resil__add(&words[0], 7);
+    if (weak)
+        resil__store_relaxed(&words[1], 1);
+    else
+        resil__store_release(&words[1], 1);
+}
+
+static void swap_in_order_and_send(int self)
+{
+    (void)self;
+    (void)resil__add_seq(&words[0], 7);
+    resil__store_relaxed(&words[1], 1);
+}
+
+static void swap_and_show(int self)
+{
+    seen[self] = resil__add(&words[0], 7);
+    resil__store_relaxed(&words[1], 1);
+}
+
+static void write_over(int self)
+{
+    (void)self;
+    resil__store_relaxed(&words[0], 1);
+}
+
+/* One after the other, whenever they are seen. */
+static void verify_all_counted(void)
+{
+    interleave_check(words[0] == 14 && seen[0] + seen[1] == 7);
+}
+
+/* Who wrote over it did so before it was read, or after it was written. */
+static void verify_nothing_came_between(void)
+{
+    interleave_check(words[0] == 1 ? seen[0] == 0 : words[0] == 8 && seen[0] == 1);
+}
+
+static void swaps_are_overtaken_by_stores_without_order(void **state)
+{
+    body *const two[] = {swap_and_send, receive};
+
+    (void)state;
+    weak = true;
+    assert_int_not_equal(explore(2, two, verify_nothing), 0);
+    weak = false;
+    assert_int_equal(explore(2, two, verify_nothing), 0);
+    assert_int_equal(explore(2, (body *const[]){swap_in_order_and_send, receive}, verify_nothing),
+                     0);
+    assert_int_equal(explore(2, (body *const[]){swap_and_show, swap_and_show}, verify_all_counted),
+                     0);
+    assert_int_equal(
+        explore(2, (body *const[]){swap_and_show, write_over}, verify_nothing_came_between), 0);
+}
+
 /* As in SB: the pointer may wait in the buffer while its writer looks elsewhere. */
 static void pointers_are_stores_as_others(void **state)
 {
@@ -351,6 +410,7 @@ int main(void)
         cmocka_unit_test(fences_and_swaps_empty_the_buffer),
         cmocka_unit_test(stores_with_release_keep_their_order),
         cmocka_unit_test(stores_without_do_not),
+        cmocka_unit_test(swaps_are_overtaken_by_stores_without_order),
         cmocka_unit_test(pointers_are_stores_as_others),
         cmocka_unit_test(own_stores_are_seen_first_and_by_all_in_the_end),
         cmocka_unit_test(stores_of_two_meet_in_either_order),

@@ -76,7 +76,9 @@ struct interleave_word {
 /** A choice: at which operation of the run, about what, which way. */
 struct interleave_choice {
     unsigned step;
-    char kind; /* p preempt, y who is next, d delay a store, f how many stores go through, s stop */
+    char
+        kind; /* p preempt, y who is next, d delay a store, f how many stores go through, o overtake,
+                  s stop */
     unsigned char way, of;
 };
 
@@ -86,6 +88,7 @@ struct interleave_store {
     uint64_t value;
     uint64_t under; /* while the fiber runs: what the others see there */
     bool narrow;    /* 32 bits */
+    bool swaps;     /* of a read-modify-write: nobody's write comes between what it read and this */
 };
 
 /* Words of whatever type: what is stored in them is read by its own type, too. */
@@ -123,6 +126,8 @@ static struct {
     struct interleave_choice choices[INTERLEAVE_DEPTH];
     struct interleave_store stores[INTERLEAVE_FIBERS][INTERLEAVE_STORES]; /* the oldest first */
     unsigned stored[INTERLEAVE_FIBERS];
+    struct interleave_store
+        swapped[INTERLEAVE_FIBERS];    /* last, and not looked at as yet; or NULL */
     unsigned through;                  /* the fibers whose stores go through just now, by bit */
     unsigned taken[INTERLEAVE_FIBERS]; /* points a fiber has passed in this run */
     unsigned taken_max;                /* by any, in any run */
@@ -305,6 +310,7 @@ static inline void interleave_wake(int fiber)
 
 #include "interleave_search.h"
 #include "interleave_atomic.h"
+#include "interleave_names.h"
 #include "interleave_scenario.h"
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef RESIL_INTERLEAVE_ATOMIC_H
 #define RESIL_INTERLEAVE_ATOMIC_H
 
-/* A part of interleave.h: what stands in for base/atomic.h and base/contend.h. */
+/* A part of interleave.h: what the operations of base/atomic.h do; their names are in interleave_names.h. */
 
 /* Notes who touches a word; true if others may see a difference. */
 static inline bool interleave_touch(const void *word, bool writes)
@@ -34,13 +34,17 @@ static inline void interleave_before(const void *word)
     }
     if (interleave_touch(word, false))
         interleave_cut();
+    if (interleave.swapped[interleave.current].word != word)
+        interleave_settle(word);
 }
 
 /* A fence, and the first half of all that are one. */
 static inline void interleave_fence(void)
 {
-    if (interleave.running)
-        interleave_drain(interleave.current);
+    if (!interleave.running)
+        return;
+    interleave_drain(interleave.current);
+    interleave.swapped[interleave.current].word = NULL;
 }
 
 /* After a write. */
@@ -49,7 +53,26 @@ static inline void interleave_after(const void *word)
     if (!interleave.running)
         return;
     (void)interleave_touch(word, true);
+    interleave.swapped[interleave.current].word = NULL;
     interleave_wrote(interleave.current);
+}
+
+/* After a read-modify-write. */
+static inline void interleave_after_rmw(void *word, uint64_t old, uint64_t value, bool narrow)
+{
+    int self = interleave.current;
+
+    interleave_after(word);
+    if (interleave.running && !interleave.unbuffered && interleave.stored[self] == 0)
+        interleave.swapped[self] = (struct interleave_store){
+            .word = word, .value = value, .under = old, .narrow = narrow, .swaps = true};
+}
+
+/* Nothing goes ahead of a sequentially consistent one. */
+static inline uint64_t interleave_seq(uint64_t value)
+{
+    interleave.swapped[interleave.current].word = NULL;
+    return value;
 }
 
 static inline bool interleave_broken(const char *in, const void *word, enum fault_kind kind)
@@ -78,11 +101,26 @@ static inline bool interleave_is_relaxed(const char *in, const void *word)
 /* Whether a store without an order goes ahead of those in front of it: as dear as keeping one back. */
 static inline bool interleave_overtakes(const void *word, bool relaxed)
 {
-    if (!relaxed || interleave.budget == 0 || !interleave_may_overtake(word) ||
+    const void *swapped = interleave.swapped[interleave.current].word;
+    bool back = interleave.running && interleave.stored[interleave.current] == 0 &&
+                swapped != NULL && swapped != word && interleave_touch(swapped, true);
+
+    if (!relaxed || interleave.budget == 0 || !(back || interleave_may_overtake(word)) ||
         !interleave_touch(word, true) || interleave_pick('o', 2) == 0)
         return false;
     interleave.budget--;
+    if (back)
+        interleave_take_back();
     return true;
+}
+
+/* Before a write that is seen at once. */
+static inline void interleave_before_write(const void *word)
+{
+    if (!interleave.running)
+        return;
+    interleave_offer(word, interleave.current);
+    interleave_force(word, interleave.current);
 }
 
 /* Before a read-modify-write or a sequentially consistent store. */
@@ -91,8 +129,7 @@ static inline void interleave_before_rmw(const void *word, const char *in)
     interleave_before(word);
     if (!interleave_is_relaxed(in, word))
         interleave_fence();
-    if (interleave.running)
-        interleave_offer(word, interleave.current);
+    interleave_before_write(word);
 }
 
 /* What a load finds, or a compare-and-swap that failed. */
@@ -129,8 +166,7 @@ static inline uint64_t interleave_see(const char *in, const void *word, uint64_t
              interleave_keep(word, value, sizeof *word == 4,                                       \
                              interleave.running && interleave_touch(word, true))))                 \
             return;                                                                                \
-        if (interleave.running)                                                                    \
-            interleave_offer(word, interleave.current);                                            \
+        interleave_before_write(word);                                                             \
         *word = value;                                                                             \
         interleave_after(word);                                                                    \
     }                                                                                              \
@@ -148,7 +184,7 @@ static inline uint64_t interleave_see(const char *in, const void *word, uint64_t
         if (!interleave_broken(in, word, FAULT_LOST))                                              \
             *word = value;                                                                         \
         interleave_say(in, interleave.current, "exchange", word, value);                           \
-        interleave_after(word);                                                                    \
+        interleave_after_rmw(word, old, *word, sizeof *word == 4);                                 \
         return old;                                                                                \
     }                                                                                              \
     static inline type interleave_add##suffix(type *word, type value, const char *in)              \
@@ -160,7 +196,7 @@ static inline uint64_t interleave_see(const char *in, const void *word, uint64_t
         if (!interleave_broken(in, word, FAULT_LOST))                                              \
             *word += value;                                                                        \
         interleave_say(in, interleave.current, "add", word, *word);                                \
-        interleave_after(word);                                                                    \
+        interleave_after_rmw(word, old, *word, sizeof *word == 4);                                 \
         return old;                                                                                \
     }                                                                                              \
     static inline type interleave_or##suffix(type *word, type value, const char *in)               \
@@ -171,22 +207,25 @@ static inline uint64_t interleave_see(const char *in, const void *word, uint64_t
         old = *word;                                                                               \
         *word |= value;                                                                            \
         interleave_say(in, interleave.current, "or", word, *word);                                 \
-        interleave_after(word);                                                                    \
+        interleave_after_rmw(word, old, *word, sizeof *word == 4);                                 \
         return old;                                                                                \
     }                                                                                              \
     static inline bool interleave_cas##suffix(type *word, type *expected, type desired,            \
                                               const char *in)                                      \
     {                                                                                              \
+        type old;                                                                                  \
+                                                                                                   \
         interleave_before_rmw(word, in);                                                           \
-        if (*word != *expected && !interleave_broken(in, word, FAULT_BLIND)) {                     \
-            *expected = (type)interleave_see(in, word, *word);                                     \
-            interleave_say(in, interleave.current, "swap failed", word, *word);                    \
+        old = *word;                                                                               \
+        if (old != *expected && !interleave_broken(in, word, FAULT_BLIND)) {                       \
+            *expected = (type)interleave_see(in, word, old);                                       \
+            interleave_say(in, interleave.current, "swap failed", word, old);                      \
             return false;                                                                          \
         }                                                                                          \
         if (!interleave_broken(in, word, FAULT_LOST))                                              \
             *word = desired;                                                                       \
         interleave_say(in, interleave.current, "swap", word, desired);                             \
-        interleave_after(word);                                                                    \
+        interleave_after_rmw(word, old, *word, sizeof *word == 4);                                 \
         return true;                                                                               \
     }
 
@@ -194,33 +233,6 @@ INTERLEAVE_OPS(, uint64_t)
 INTERLEAVE_OPS(32, uint32_t)
 
 #undef INTERLEAVE_OPS
-
-#define resil__load_relaxed(word)             interleave_load(word, __func__)
-#define resil__load_acquire(word)             interleave_load(word, __func__)
-#define resil__load_seq(word)                 interleave_load(word, __func__)
-#define resil__store_relaxed(word, value)     interleave_store(word, value, true, __func__)
-#define resil__store_release(word, value)     interleave_store(word, value, false, __func__)
-#define resil__store_seq(word, value)         ((void)interleave_xchg(word, value, __func__))
-#define resil__xchg(word, value)              interleave_xchg(word, value, __func__)
-#define resil__add_relaxed(word, value)       interleave_add(word, value, __func__)
-#define resil__add(word, value)               interleave_add(word, value, __func__)
-#define resil__add_seq(word, value)           interleave_add(word, value, __func__)
-#define resil__sub(word, value)               interleave_add(word, -(uint64_t)(value), __func__)
-#define resil__sub_seq(word, value)           interleave_add(word, -(uint64_t)(value), __func__)
-#define resil__or(word, value)                interleave_or(word, value, __func__)
-#define resil__cas(word, expected, desired)   interleave_cas(word, expected, desired, __func__)
-#define resil__cas_seq(word, expected, want)  interleave_cas(word, expected, want, __func__)
-#define resil__load_relaxed32(word)           interleave_load32(word, __func__)
-#define resil__load_acquire32(word)           interleave_load32(word, __func__)
-#define resil__load_seq32(word)               interleave_load32(word, __func__)
-#define resil__store_relaxed32(word, value)   interleave_store32(word, value, true, __func__)
-#define resil__store_release32(word, value)   interleave_store32(word, value, false, __func__)
-#define resil__store_seq32(word, value)       ((void)interleave_xchg32(word, value, __func__))
-#define resil__xchg32(word, value)            interleave_xchg32(word, value, __func__)
-#define resil__add32(word, value)             interleave_add32(word, value, __func__)
-#define resil__sub32(word, value)             interleave_add32(word, -(uint32_t)(value), __func__)
-#define resil__or32(word, value)              interleave_or32(word, value, __func__)
-#define resil__cas32(word, expected, desired) interleave_cas32(word, expected, desired, __func__)
 
 static inline void interleave_load_pointer(const void *pointer, const char *in)
 {
@@ -258,32 +270,9 @@ static inline void interleave_store_pointer(void *pointer, const void *value, co
         interleave_keep(pointer, store.value, store.narrow,
                         interleave.running && interleave_touch(pointer, true)))
         return;
-    if (interleave.running)
-        interleave_offer(pointer, interleave.current);
+    interleave_before_write(pointer);
     (void)interleave_put(&store, store.value);
     interleave_after(pointer);
-}
-
-#define resil__load_ptr_acquire(pointer) (interleave_load_pointer(pointer, __func__), *(pointer))
-#define resil__store_ptr_release(pointer, value)                                                   \
-    interleave_store_pointer((void *)(pointer), (value), __func__)
-
-struct resil__contend {
-    int unused;
-};
-
-#define RESIL__CONTEND                                                                             \
-    {                                                                                              \
-        0                                                                                          \
-    }
-
-/* Who lost a swap to another tries again at once; who finds nothing new waits for a write. */
-static inline void resil__contend(struct resil__contend *contend)
-{
-    (void)contend;
-    if (interleave.running && !interleave.news[interleave.current])
-        interleave_yield(FIBER_SPINNING);
-    interleave.news[interleave.current] = false;
 }
 
 #endif

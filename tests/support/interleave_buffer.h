@@ -9,7 +9,9 @@
  * Buffers are first in, first out, but for a relaxed store, which may go ahead of what waits there
  * (as SPARC's partial store order lets all do): a release that was made relaxed is found out.
  * Read-modify-writes and sequentially consistent stores empty the own one first; loads don't,
- * whatever their order.
+ * whatever their order. A relaxed store behind a read-modify-write that isn't sequentially
+ * consistent may go ahead of that, too (where they are a load and a store that are tied together,
+ * as on ARM): if nobody has touched its word since, it is taken back into the buffer.
  *
  * A store that is kept back or goes ahead costs as much of the bound as a preemption; those behind
  * it cost nothing. When it goes through makes a difference only to those who touch its word, so just before
@@ -53,6 +55,15 @@ static void interleave_lift(int fiber)
 }
 
 static void interleave_offer(const void *word, int except);
+static void interleave_force(const void *word, int except);
+
+/* What others have touched, or has a write of its own fiber behind it, stays where it is. */
+static void interleave_settle(const void *word)
+{
+    for (int i = 0; i < interleave.count; i++)
+        if (interleave.swapped[i].word == word)
+            interleave.swapped[i].word = NULL;
+}
 
 /* The oldest store of a fiber becomes visible. */
 static void interleave_commit(int fiber)
@@ -62,6 +73,8 @@ static void interleave_commit(int fiber)
 
     interleave.through |= 1u << fiber;
     interleave_offer(store.word, fiber);
+    interleave_force(store.word, fiber);
+    interleave_settle(store.word);
     interleave.through = through;
     interleave_lift(interleave.current);
     (void)interleave_put(&store, store.value);
@@ -109,6 +122,25 @@ static void interleave_offer(const void *word, int except)
     }
 }
 
+/* Before a write: who has read the word to write it does so first. */
+static void interleave_force(const void *word, int except)
+{
+    for (int i = 0; i < interleave.count; i++)
+        if (i != except && interleave.stored[i] > 0 && interleave.stores[i][0].swaps &&
+            interleave.stores[i][0].word == word)
+            interleave_commit(i);
+}
+
+/* Takes the last read-modify-write back into the buffer, which is empty: it looks as if it had
+   never left it. */
+static void interleave_take_back(void)
+{
+    int self = interleave.current;
+
+    interleave.stores[self][interleave.stored[self]++] = interleave.swapped[self];
+    interleave.swapped[self].word = NULL;
+}
+
 /* Before a load, which finds the fiber's own newest store if there is one. */
 static void interleave_offer_load(const void *word)
 {
@@ -131,6 +163,7 @@ static bool interleave_keep(void *word, uint64_t value, bool narrow, bool contes
 
     if (!interleave.running || interleave.unbuffered)
         return false;
+    interleave.swapped[self].word = NULL;
     if (*stored == 0) {
         if (!contested || interleave.budget == 0 || interleave_pick('d', 2) == 0)
             return false;

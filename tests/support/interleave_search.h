@@ -18,6 +18,7 @@ static void interleave_start(int fiber)
     interleave.has_seen[fiber] = false;
     interleave.news[fiber] = false;
     interleave.stored[fiber] = 0;
+    interleave.swapped[fiber].word = NULL;
     interleave.taken[fiber] = 0;
     interleave_prepare(&interleave.contexts[fiber], interleave.stacks[fiber],
                        sizeof interleave.stacks[fiber], interleave_fiber);
