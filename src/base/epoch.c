@@ -59,7 +59,8 @@ static void before_fork(void)
     (void)resil__add_relaxed(&seeds, 1);
 }
 
-/* The child has neither threads nor their sections but its own. May run more than once. */
+/* The child has neither threads nor their sections but its own. May run more than once.
+   No order: there is one thread. */
 static void forked(void)
 {
     struct resil__epoch_thread *self = &resil__epoch_thread;
@@ -68,9 +69,9 @@ static void forked(void)
         if (slot == self->reader)
             continue;
         ck_pr_store_uint(&slot->record.active, 0);
-        resil__store_release32(&slot->taken, 0);
+        resil__store_relaxed32(&slot->taken, 0);
     }
-    resil__store_release(&sections, self->shared);
+    resil__store_relaxed(&sections, self->shared);
     seed();
 }
 

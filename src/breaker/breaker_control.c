@@ -56,6 +56,7 @@ int resil_breaker_reset(struct resil_breaker *breaker)
     return RESIL_EINVAL;
 }
 
+/* Nobody else may be here: no order. */
 int resil_breaker_rebase(struct resil_breaker *breaker, uint64_t now_ns)
 {
     uint64_t word, next;
@@ -74,13 +75,13 @@ int resil_breaker_rebase(struct resil_breaker *breaker, uint64_t now_ns)
         unsigned trips = resil__word_trips(word);
 
         word = (word & ~RESIL__WORD_TRIPS) | (uint64_t)(trips - 1) << RESIL__WORD_TRIP_SHIFT;
-        resil__store_release(&breaker->word_, word);
+        resil__store_relaxed(&breaker->word_, word);
         next = resil__breaker_opening(breaker, word, now_ns, 0);
     } else if (resil__word_code(word) == RESIL__CODE_RAMP) {
         next = resil__breaker_closing(breaker, word, now_ns);
     } else {
         next = resil__word_next(word, resil__word_code(word), resil__word_trips(word));
     }
-    resil__store_release(&breaker->word_, next);
+    resil__store_relaxed(&breaker->word_, next);
     return RESIL_OK;
 }

@@ -243,16 +243,17 @@ int resil__gcra_reconfigure(struct resil_gcra_ *gcra, bool paced,
     return RESIL_OK;
 }
 
-/* The old clock is gone, and with it how much was left: nothing, to be safe. */
+/* The old clock is gone, and with it how much was left: nothing, to be safe. Nobody else may be here:
+   no order. */
 void resil__gcra_rebase(struct resil_gcra_ *gcra, bool paced, uint64_t now_ns)
 {
     uint64_t word = resil__load_acquire(&gcra->word_);
     struct resil__rate rate = resil__gcra_rate(&gcra->slot_[word & 1]);
 
-    resil__store_release(&gcra->reach_ns_, 0);
-    resil__store_release(&gcra->busy_, 0);
+    resil__store_relaxed(&gcra->reach_ns_, 0);
+    resil__store_relaxed(&gcra->busy_, 0);
     if (word != 0)
-        resil__store_release(
+        resil__store_relaxed(
             &gcra->word_,
             resil__gcra_taken(word, &rate, 0, paced ? rate.interval : rate.tau, now_ns));
 }

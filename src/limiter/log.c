@@ -288,17 +288,19 @@ int resil_log_reconfigure(struct resil_log *log, const struct resil_log_config *
     if (config->limit != resil__load_relaxed(&log->limit_))
         return resil__check_fail((struct resil__why){why, why_size}, "limit",
                                  "can't change: it is the size of the memory");
-    resil__store_release(&log->period_ns_, resil__default(config->period_ns, RESIL_SEC(1)));
-    resil__store_release(&log->drain_, config->drain_on_overload);
+    /* No order: each stands for itself. */
+    resil__store_relaxed(&log->period_ns_, resil__default(config->period_ns, RESIL_SEC(1)));
+    resil__store_relaxed(&log->drain_, config->drain_on_overload);
     return RESIL_OK;
 }
 
+/* Nobody else may be here: no order. */
 void resil_log_rebase(struct resil_log *log, uint64_t now_ns)
 {
     uint64_t limit = resil__load_relaxed(&log->limit_);
 
-    resil__store_release(&log->until_ns_, 0);
+    resil__store_relaxed(&log->until_ns_, 0);
     for (uint64_t i = 0; i < limit; i++)
         if (resil__load_relaxed(&places(log)[i]) != 0)
-            resil__store_release(&places(log)[i], stamp_of(now_ns));
+            resil__store_relaxed(&places(log)[i], stamp_of(now_ns));
 }

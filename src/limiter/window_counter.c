@@ -267,7 +267,8 @@ int resil_window_reconfigure(struct resil_window *window, const struct resil_win
     return RESIL_OK;
 }
 
-/* The old clock is gone, and with it how much was left: nothing, to be safe. */
+/* The old clock is gone, and with it how much was left: nothing, to be safe. Nobody else may be here:
+   no order. */
 void resil_window_rebase(struct resil_window *window, uint64_t now_ns)
 {
     uint64_t word = resil__load_acquire(&window->word_);
@@ -277,7 +278,7 @@ void resil_window_rebase(struct resil_window *window, uint64_t now_ns)
         .count = resil__slide_receipt(word, rule.bits) == word ? 0 : rule.limit,
     };
 
-    resil__store_release(&window->until_ns_, 0);
-    resil__store_release(&window->busy_, 0);
-    resil__store_release(&window->word_, resil__slide_word(&slide, rule.bits, word));
+    resil__store_relaxed(&window->until_ns_, 0);
+    resil__store_relaxed(&window->busy_, 0);
+    resil__store_relaxed(&window->word_, resil__slide_word(&slide, rule.bits, word));
 }

@@ -112,6 +112,7 @@ int resil_budget_snapshot(const struct resil_budget *budget, uint64_t now_ns,
     return RESIL_OK;
 }
 
+/* Nobody else may be here: no order. */
 void resil_budget_rebase(struct resil_budget *budget, uint64_t now_ns)
 {
     struct resil_budget_rules_ rules;
@@ -132,5 +133,5 @@ void resil_budget_rebase(struct resil_budget *budget, uint64_t now_ns)
         zero = moment;
     zero = resil__budget_moment(rules.clock_, now_ns) - (moment - zero);
     resil__store_relaxed(&budget->seen_, now_ns);
-    resil__store_release(&budget->word_, resil__budget_word(word, zero));
+    resil__store_relaxed(&budget->word_, resil__budget_word(word, zero));
 }
