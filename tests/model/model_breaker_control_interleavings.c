@@ -93,6 +93,38 @@ static void results_are_judged_by_the_rules_in_force(void **state)
         &raised, (struct fault){"resil_breaker_reconfigure_sized", &breaker.word_, FAULT_BLIND});
 }
 
+/* Two change the rules at once: one may be busy, and the last one's rules are whole. */
+static void set_failures(int self)
+{
+    struct resil_breaker_config with = config();
+    int rc;
+
+    with.failures = 3 + (uint64_t)self;
+    with.probes = with.failures;
+    rc = resil_breaker_reconfigure(&breaker, &with, NULL, 0);
+    interleave_check(rc == RESIL_OK || rc == RESIL_EBUSY);
+    changed |= rc == RESIL_OK;
+}
+
+static void verify_rules(void)
+{
+    const struct resil_breaker_rules_ *rules = resil__breaker_rules(&breaker, breaker.word_);
+
+    interleave_check(changed && (rules->failures_ == 3 || rules->failures_ == 4));
+    interleave_check(rules->probes_ == rules->failures_);
+}
+
+static void of_two_changes_of_the_rules_one_stands(void **state)
+{
+    struct scenario is = {
+        __func__, 2, (body *const[]){set_failures, set_failures}, 3, set_up_closed, verify_rules};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(
+        &is, (struct fault){"resil_breaker_reconfigure_sized", &breaker.busy_, FAULT_BLIND});
+}
+
 /* Half-open with both probes out, of which one suffices, and a ramp to come. */
 static void set_up_ramp(void)
 {
@@ -152,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_transition_ends_a_forced_state),
         cmocka_unit_test(results_are_judged_by_the_rules_in_force),
+        cmocka_unit_test(of_two_changes_of_the_rules_one_stands),
         cmocka_unit_test(closing_always_starts_its_ramp),
     };
 

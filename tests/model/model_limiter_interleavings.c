@@ -453,6 +453,36 @@ static void a_look_shows_one_config(void **state)
                                            &limiter.gcra_.slot_[0].generation_, FAULT_STALE});
 }
 
+/* Two change the rate at once: one may be busy, and the last one's slot is whole. */
+static void set_burst(int self)
+{
+    int rc = resil_limiter_reconfigure(
+        &limiter, &(struct resil_limiter_config){.tokens = 1, .burst = 3 + (uint64_t)self}, NOW);
+
+    interleave_check(rc == RESIL_OK || rc == RESIL_EBUSY);
+    granted += rc == RESIL_OK;
+}
+
+static void verify_whole(void)
+{
+    struct resil_limiter_snapshot snapshot;
+
+    resil_limiter_snapshot(&limiter, NOW, &snapshot);
+    interleave_check(snapshot.burst == 3 || snapshot.burst == 4);
+    interleave_check(snapshot.reconfigured == granted && granted > 0);
+}
+
+static void of_two_changes_of_the_limiter_one_stands(void **state)
+{
+    struct scenario is = {__func__,     2,           (body *const[]){set_burst, set_burst}, 3,
+                          set_up_fresh, verify_whole};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is,
+                     (struct fault){"resil__gcra_reconfigure", &limiter.gcra_.busy_, FAULT_BLIND});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +496,7 @@ int main(void)
         cmocka_unit_test(limiter_tells_of_no_more_than_there_is),
         cmocka_unit_test(a_look_shows_one_config),
         cmocka_unit_test(a_refusal_is_of_one_config),
+        cmocka_unit_test(of_two_changes_of_the_limiter_one_stands),
     };
 
     return cmocka_run_group_tests_name("limiter interleavings", tests, NULL, NULL);

@@ -405,6 +405,42 @@ static void a_look_at_the_window_shows_one_config(void **state)
     interleave_finds(&is, (struct fault){"is_settled", &window.word_, FAULT_STALE});
 }
 
+/* Two change the limit at once: one may be busy, and the last one's slot is whole. */
+static void set_limit(int self)
+{
+    int rc = resil_window_reconfigure(
+        &window, &(struct resil_window_config){.limit = 3 + (uint64_t)self}, EDGE);
+
+    interleave_check(rc == RESIL_OK || rc == RESIL_EBUSY);
+    granted += rc == RESIL_OK;
+}
+
+static void set_up_narrow(void)
+{
+    set_up_window();
+    granted = 0;
+}
+
+static void verify_limit(void)
+{
+    struct resil_window_snapshot snapshot;
+
+    resil_window_snapshot(&window, EDGE, &snapshot);
+    interleave_check(snapshot.limit == 3 || snapshot.limit == 4);
+    interleave_check(snapshot.reconfigured == granted && granted > 0);
+}
+
+static void of_two_changes_of_the_window_one_stands(void **state)
+{
+    struct scenario is = {__func__,      2,           (body *const[]){set_limit, set_limit}, 3,
+                          set_up_narrow, verify_limit};
+
+    (void)state;
+    window_limit = 2;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil_window_reconfigure", &window.busy_, FAULT_BLIND});
+}
+
 /* Of two drains at once the longer one stands, whichever comes last; of both words alike. */
 static void drain_long(int self)
 {
@@ -462,6 +498,7 @@ int main(void)
         cmocka_unit_test(a_look_at_the_window_shows_one_config),
         cmocka_unit_test(window_tells_of_no_more_than_there_is),
         cmocka_unit_test(log_tells_of_no_more_than_there_is),
+        cmocka_unit_test(of_two_changes_of_the_window_one_stands),
         cmocka_unit_test(of_two_drains_the_longer_stands),
     };
 
