@@ -37,8 +37,9 @@ def must(command, **more):
 class Bench:
     """A copy of the tree and its build folder."""
 
-    def __init__(self, root, folder, options):
+    def __init__(self, root, folder, options, suites=SUITES):
         self.root = root
+        self.suites = suites
         self.tree = folder / "tree"
         self.build = folder / "build"
         self.options = options
@@ -60,14 +61,15 @@ class Bench:
                 shutil.copymode(self.root / name, old)
         if not (self.build / "build.ninja").exists():
             must(["meson", "setup", self.build, self.tree, *OPTIONS, *self.options])
-        must(["ninja", "-C", self.build, "-j2"])
+        programs = () if self.suites == SUITES else {program for program, _, _ in self.tests().values()}
+        must(["ninja", "-C", self.build, "-j2", *sorted(programs)])
 
     def tests(self):
         """{name: (program, arguments, environment)} of what is run."""
         found = {}
         for test in json.loads(must(["meson", "introspect", self.build, "--tests"])):
             suite = test["suite"][0].split(":")[-1]
-            if suite in SUITES and not test["name"].startswith(LEFT_OUT) and not test["name"].endswith("_control"):
+            if suite in self.suites and not test["name"].startswith(LEFT_OUT) and not test["name"].endswith("_control"):
                 command = test["cmd"]
                 found[f"{suite}/{test['name']}"] = (os.path.relpath(command[0], self.build), command[1:],
                                                     test["env"])

@@ -416,7 +416,7 @@ static void peek_at_nine(int self)
 
 static void a_refusal_is_of_one_config(void **state)
 {
-    struct scenario is = {__func__,     2,           (body *const[]){change_to_alike, miss_one}, 4,
+    struct scenario is = {__func__,     2,           (body *const[]){change_to_alike, miss_one}, 5,
                           set_up_alike, verify_burst};
     struct scenario slower = {
         __func__, 2, (body *const[]){change_to_slower, miss_five}, 4, set_up_alike, verify_burst};
