@@ -42,6 +42,24 @@ static void reconfigure_rounds_the_balance_down(void **state)
     assert_int_equal(drain(NOW + RESIL_SEC(10)), 1);
 }
 
+/* A ns short of a token, of a thousand seconds then and of one now: a thousandth of a ns is less than
+   what a budget counts in. */
+static void reconfigure_rounds_what_it_cannot_count_down(void **state)
+{
+    uint64_t late_ns = NOW + RESIL_SEC(1000) - 1;
+
+    (void)state;
+    make(&(struct resil_budget_config){.min_tokens = 1, .min_period_ns = RESIL_SEC(1000)});
+    assert_true(drain(NOW) > 0);
+    assert_int_equal(
+        resil_budget_reconfigure(
+            &budget, &(struct resil_budget_config){.min_tokens = 1, .min_period_ns = RESIL_SEC(1)},
+            late_ns),
+        RESIL_OK);
+    assert_int_equal(drain(late_ns), 0);
+    assert_int_equal(drain(late_ns + 1), 1);
+}
+
 static void reconfigure_keeps_a_fresh_budget_full(void **state)
 {
     (void)state;
@@ -137,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reconfigure_keeps_the_balance_in_tokens),
         cmocka_unit_test(reconfigure_rounds_the_balance_down),
+        cmocka_unit_test(reconfigure_rounds_what_it_cannot_count_down),
         cmocka_unit_test(reconfigure_keeps_a_fresh_budget_full),
         cmocka_unit_test(reconfigure_never_forgives_a_debt),
         cmocka_unit_test(reconfigure_outlives_the_wrap_of_its_generation),
