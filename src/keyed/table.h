@@ -53,9 +53,10 @@ static inline bool resil__keyed_is_live(uint64_t word)
     return (word & 1) == 0 && word != 0;
 }
 
+/** Of one of the phases above, which are odd. */
 static inline bool resil__keyed_is(uint64_t word, uint64_t phase)
 {
-    return (word & RESIL__KEYED_PHASE) == phase && (word & 1) != 0;
+    return (word & RESIL__KEYED_PHASE) == phase;
 }
 
 /** A place, and its word as it was read. */

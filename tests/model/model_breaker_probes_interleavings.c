@@ -143,6 +143,50 @@ static void a_grant_that_failed_gives_its_gap_back(void **state)
     interleave_finds(&is, (struct fault){"resil__breaker_probe", &breaker.leases_[1], FAULT_LOST});
 }
 
+/* Half-open with one of three probes out, and a ns between two. */
+static void set_up_one_of_three(void)
+{
+    struct resil_breaker_config with = config();
+
+    with.probes = 3;
+    with.probe_success_pct = 100;
+    with.probe_gap_ns = 1;
+    init_with(with);
+    trip();
+    (void)resil_breaker_acquire(&breaker, NOW + OPEN, &permits[0]);
+}
+
+static void succeed_as_first(int self)
+{
+    interleave_check(record_as(self, NOW + OPEN, &success) == RESIL_OK);
+}
+
+/* The gap is over, and a report is no reason to wait for another one. */
+static void ask_after_gap(int self)
+{
+    interleave_check(acquire_as(self, NOW + OPEN + 1) == RESIL_OK);
+}
+
+static void verify_second_probe(void)
+{
+    interleave_check(look_at(NOW + OPEN + 1).state == RESIL_BREAKER_HALF_OPEN);
+    interleave_check((permits[1].token_ & RESIL__TOKEN_PROBE) != 0);
+}
+
+static void who_asks_again_finds_no_gap_of_his_own(void **state)
+{
+    struct scenario is = {__func__,
+                          2,
+                          (body *const[]){succeed_as_first, ask_after_gap},
+                          3,
+                          set_up_one_of_three,
+                          verify_second_probe};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__breaker_probe", &breaker.gate_, FAULT_LOST});
+}
+
 static void take_over(int self)
 {
     if (acquire_as(self, NOW + OPEN + LEASE) == RESIL_OK &&
@@ -259,6 +303,7 @@ int main(void)
         cmocka_unit_test(a_cancelled_probe_gives_its_place_to_one),
         cmocka_unit_test(wrap_of_the_revision_grants_no_second_place),
         cmocka_unit_test(a_grant_that_failed_gives_its_gap_back),
+        cmocka_unit_test(who_asks_again_finds_no_gap_of_his_own),
     };
 
     return cmocka_run_group_tests_name("breaker probes interleavings", tests, NULL, NULL);
