@@ -83,6 +83,27 @@ static void the_end_is_timed_for_a_latency_rule_and_for_probes(void **state)
     assert_true(walk.timed);
 }
 
+/* New rules lie beside the old ones. */
+static void the_end_is_timed_by_the_rules_in_force(void **state)
+{
+    struct resil_policy policy = resil_breaker_policy(&breaker);
+
+    (void)state;
+    make((struct resil_breaker_config){0});
+    assert_int_equal(
+        resil_breaker_reconfigure(&breaker, &(struct resil_breaker_config){.slow_ns = RESIL_MS(10)},
+                                  NULL, 0),
+        RESIL_OK);
+    assert_int_equal(admit(policy), RESIL_PASS);
+    assert_true(walk.timed);
+
+    make((struct resil_breaker_config){.slow_ns = RESIL_MS(10)});
+    assert_int_equal(
+        resil_breaker_reconfigure(&breaker, &(struct resil_breaker_config){0}, NULL, 0), RESIL_OK);
+    assert_int_equal(admit(policy), RESIL_PASS);
+    assert_false(walk.timed);
+}
+
 static void a_refusal_further_in_is_neutral_and_gives_a_probe_back(void **state)
 {
     struct resil_policy policy = resil_breaker_policy(&breaker);
@@ -239,6 +260,7 @@ int main(void)
         cmocka_unit_test(the_table_is_what_a_chain_needs),
         cmocka_unit_test(calls_are_counted_and_trip),
         cmocka_unit_test(the_end_is_timed_for_a_latency_rule_and_for_probes),
+        cmocka_unit_test(the_end_is_timed_by_the_rules_in_force),
         cmocka_unit_test(a_refusal_further_in_is_neutral_and_gives_a_probe_back),
         cmocka_unit_test(abandon_learns_of_timeouts_alone),
         cmocka_unit_test(a_cancelled_probe_is_given_back),
