@@ -163,10 +163,13 @@ class Map:
 
     def tests(self, path, line, in_function):
         """The programs that run the statement of this line; in a table: any line of its file."""
-        lines = sorted(code for code in self.code.get(path, ()) if code <= line)
-        if not in_function or not lines:
+        code = self.code.get(path, ())
+        lines = {max((at for at in code if at <= line), default=0)}
+        if not in_function or lines == {0}:
             return {name for name, seen in self.of.items() if seen.get(path, ((), ()))[1]}
-        return {name for name, seen in self.of.items() if lines[-1] in seen.get(path, ((), ()))[1]}
+        if line not in lines:  # inside of a statement, or a call of what is inline: then the next one is nearer
+            lines.add(min((at for at in code if at > line), default=0))
+        return {name for name, seen in self.of.items() if lines & set(seen.get(path, ((), ()))[1])}
 
 
 class Judge:
