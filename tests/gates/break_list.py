@@ -10,8 +10,9 @@ A block of the list, blocks being apart by an empty line:
     + what stands in its place; none = nothing does
     What the mistake is, in words.
 
-The first line names the hazards and who must find them: a case of a program, with `hangs` behind it if it may do so
-by not coming to its end, or `build: TEXT` if it isn't to compile, with TEXT in what the compiler says. The lines that
+The first line names the hazards and who must find them, several with commas between: a case of a program, with `hangs`
+behind it if it may do so by not coming to its end, or `build: TEXT` if it isn't to compile, with TEXT in what the
+compiler says. The lines that
 go stand in the file once, or first behind the line that @ names; several in a row are one piece, and there may be
 several pieces. `NUMBERS none` is followed by the reason why these hazards have no break, and `control` in the place of
 the numbers says that nobody may find this one.
@@ -22,18 +23,26 @@ import re
 import typing
 
 NAMED = re.compile(r"`([a-z]+/\w+)(?:: (\w+))?`")
-HEAD = re.compile(r"(control|[\d ]+?) (none|build|[a-z]+/\w+)(?:: (.+?))?( hangs)?$")
+HEAD = re.compile(r"(control|[\d ]*\d) ([^\d ].*)")
+FINDER = re.compile(r"(none|build|[a-z]+/\w+)(?:: (.+?))?( hangs)?")
 
 
 class Fault(Exception):
     """Something in the list that isn't so, or not any more."""
 
 
-class Break(typing.NamedTuple):
-    hazards: tuple  # numbers; () is a control
+class Finder(typing.NamedTuple):
     test: str       # room/program, build, or none
     case: str       # None: whatever the program says; of build: the text
     hangs: bool
+
+    def name(self):
+        return self.test if self.case is None else f"{self.test}: {self.case}"
+
+
+class Break(typing.NamedTuple):
+    hazards: tuple  # numbers; () is a control
+    finders: tuple  # () is a reason why there is no break
     path: str
     pieces: tuple   # (context, lines that go, lines that come)
     why: str
@@ -79,10 +88,13 @@ def read_block(lines):
     head = HEAD.fullmatch(lines[0])
     if head is None:
         raise Fault(f"not numbers and a test: {lines[0]}")
-    numbers, test, case, hangs = head.groups()
+    numbers, names = head.groups()
     hazards = () if numbers == "control" else tuple(map(int, numbers.split()))
-    if test == "none":
-        return Break(hazards, test, None, False, "", (), " ".join(lines[1:]))
+    if names == "none":
+        return Break(hazards, (), "", (), " ".join(lines[1:]))
+    found = [FINDER.fullmatch(name) for name in names.split(", ")]
+    if not all(found):
+        raise Fault(f"not a test: {lines[0]}")
     pieces, why = [], []
     for line in lines[2:]:
         mark, rest = line[:2], line[2:].strip()
@@ -98,7 +110,8 @@ def read_block(lines):
             why.append(line.strip())
     if not why or not pieces or any(not gone for _, gone, _ in pieces):
         raise Fault(f"not lines that go, and a reason: {lines[0]}")
-    return Break(hazards, test, case, bool(hangs), lines[1].strip(), tuple(pieces), " ".join(why))
+    finders = tuple(Finder(name[1], name[2], bool(name[3])) for name in found)
+    return Break(hazards, finders, lines[1].strip(), tuple(pieces), " ".join(why))
 
 
 def read(root):
@@ -128,16 +141,16 @@ def check(root):
         return [f"breaks.txt: {fault}"]
     for entry in entries:
         for number in entry.hazards:
-            kind = entry.test == "none"
             if number not in known:
                 faults.append(f"breaks.txt: there is no hazard {number}")
-            elif entry.test not in ("none", "build") and (entry.test, entry.case) not in known[number][1]:
-                faults.append(f"hazards.md doesn't say that {entry.test}: {entry.case} finds {number}")
-            if seen.setdefault(number, kind) != kind:
+                continue
+            faults += [f"hazards.md doesn't say that {finder.name()} finds {number}" for finder in entry.finders
+                       if finder.test != "build" and (finder.test, finder.case) not in known[number][1]]
+            if seen.setdefault(number, bool(entry.finders)) != bool(entry.finders):
                 faults.append(f"breaks.txt: {number} has a break, and a reason for none")
         try:
-            if entry.test != "none" and apply((root / entry.path).read_text(), entry) is None:
-                raise Fault
+            if entry.finders:
+                apply((root / entry.path).read_text(), entry)
         except (Fault, OSError) as fault:
             faults.append(f"breaks.txt: {fault}")
     faults += [f"breaks.txt: neither a break of {number} nor a reason why there is none"
