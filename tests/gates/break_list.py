@@ -131,6 +131,17 @@ def hazards(root):
             for number, what, tests in rows}
 
 
+def totals(known, entries):
+    """What there is, in one sentence; hazards.md says the same."""
+    breaks = [entry for entry in entries if entry.finders and entry.hazards]
+    broken = {number for entry in breaks for number in entry.hazards}
+    named = {(number, *test) for number, (_, tests) in known.items() for test in tests}
+    asked = {(number, finder.test, finder.case) for entry in breaks for number in entry.hazards
+             for finder in entry.finders}
+    return f"{len(broken)} of {len(known)} hazards are brought back by {len(breaks)} breaks; of the {len(named)} names " \
+        f"of tests above {len(named & asked)} find one"
+
+
 def check(root):
     """What is wrong with the list: lines of text."""
     root = pathlib.Path(root)
@@ -157,4 +168,6 @@ def check(root):
                for number in known if number not in seen]
     if sum(not entry.hazards for entry in entries) < 2:
         faults.append("breaks.txt: too few controls")
+    if totals(known, entries) not in (root / "tests/hazards.md").read_text().replace("\n", " "):
+        faults.append(f"hazards.md says something else than: {totals(known, entries)}")
     return faults
