@@ -150,6 +150,28 @@ static void any_clock(void **state)
     }
 }
 
+static enum resil_outcome be_down(void *arg, struct resil_attempt *attempt)
+{
+    (void)arg;
+    (void)attempt;
+    return RESIL_FAILURE;
+}
+
+/* Leaves times behind that lie ahead: an open breaker, and limits that are drained. */
+static void expect_trouble(void)
+{
+    struct resil_breaker_snapshot snapshot;
+    uint64_t now_ns = world.env.now_ns;
+
+    for (unsigned i = 0; i < 100; i++)
+        (void)resil_chain_run(&world.chain, &world.env.env, NULL, be_down, NULL, NULL);
+    assert_int_equal(resil_breaker_snapshot(&world.breaker, now_ns, &snapshot), 0);
+    assert_int_equal(snapshot.state, RESIL_BREAKER_OPEN);
+    resil_limiter_drain(&world.limiter, RESIL_SEC(5), now_ns);
+    resil_window_drain(&world.window, RESIL_SEC(5), now_ns);
+    resil_pacer_drain(&world.pacer, RESIL_SEC(5), now_ns);
+}
+
 /* Ahead by so much, then for good: nothing waits for times that are past. */
 static void a_jump_ahead_needs_no_rebase(void **state)
 {
@@ -157,7 +179,25 @@ static void a_jump_ahead_needs_no_rebase(void **state)
     for (uint64_t years = 0; years < 200; years += 10) {
         world_init();
         expect_service();
+        expect_trouble();
         world.env.now_ns += years * YEAR_NS;
+        expect_service();
+        nothing_is_held();
+    }
+}
+
+/* Back by so much, then for good: nothing waits for the times that there were. */
+static void nor_does_a_clock_that_is_set_back(void **state)
+{
+    static const uint64_t days[] = {0, 2, 30, 365, 3650, 7000, 36500};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof days / sizeof days[0]; i++) {
+        world_init();
+        world.env.now_ns += 200 * YEAR_NS;
+        expect_service();
+        expect_trouble();
+        world.env.now_ns -= days[i] * RESIL_SEC(86400);
         expect_service();
         nothing_is_held();
     }
@@ -191,6 +231,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_clock),
         cmocka_unit_test(a_jump_ahead_needs_no_rebase),
+        cmocka_unit_test(nor_does_a_clock_that_is_set_back),
         cmocka_unit_test(a_small_step_back_needs_no_rebase),
         cmocka_unit_test(a_clock_that_stands_still_ends_every_call),
     };

@@ -214,6 +214,17 @@ static void use_at_exit(void)
             _exit(4);
 }
 
+static bool ends_amid_threads;
+
+/* Destructors of a low number come last: what others have taken down by now is used once more. */
+__attribute__((destructor(101))) static void use_at_the_very_end(void)
+{
+    if (!ends_amid_threads)
+        return;
+    use_at_exit();
+    (void)usleep(2000);
+}
+
 static _Noreturn void end_amid_threads(void)
 {
     pthread_attr_t attr;
@@ -221,6 +232,7 @@ static _Noreturn void end_amid_threads(void)
 
     (void)alarm(30);
     stop = false;
+    ends_amid_threads = true;
     if (atexit(use_at_exit) != 0 || pthread_attr_init(&attr) != 0 ||
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED) != 0)
         _exit(5);

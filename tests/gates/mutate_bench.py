@@ -45,8 +45,8 @@ class Bench:
         self.options = options
         self.broken = None  # (path, text as it was)
 
-    def prepare(self):
-        """Brings the copy up to date and builds it."""
+    def prepare(self, programs=()):
+        """Brings the copy up to date and builds it, or these programs of it."""
         listed = must(["git", "-C", self.root, "ls-files", "-co", "--exclude-standard"]).split("\n")
         listed = {name for name in listed if name and (self.root / name).is_file()}
         for old in list(self.tree.rglob("*")):
@@ -61,8 +61,9 @@ class Bench:
                 shutil.copymode(self.root / name, old)
         if not (self.build / "build.ninja").exists():
             must(["meson", "setup", self.build, self.tree, *OPTIONS, *self.options])
-        programs = () if self.suites == SUITES else {program for program, _, _ in self.tests().values()}
-        must(["ninja", "-C", self.build, "-j2", *sorted(programs)])
+        if not programs and self.suites != SUITES:
+            programs = sorted({program for program, _, _ in self.tests().values()})
+        must(["ninja", "-C", self.build, "-j2", *programs])
 
     def tests(self):
         """{name: (program, arguments, environment)} of what is run."""

@@ -117,6 +117,31 @@ static void late_failures_leave_the_new_state_alone(void **state)
     interleave_finds(&is, (struct fault){"the permits", NULL, FAULT_NONE});
 }
 
+/* The failure trips before the reset, or finds the state gone: never the state that the reset made. */
+static void reset_only(int self)
+{
+    (void)self;
+    interleave_check(resil_breaker_reset(&breaker) == RESIL_OK);
+}
+
+static void verify_reset(void)
+{
+    struct resil_breaker_snapshot now = look_at(NOW);
+
+    interleave_check(now.state == RESIL_BREAKER_CLOSED && now.failures == 0);
+    interleave_check(now.opened_total == events && now.generation == 2 + events);
+}
+
+static void a_reset_outlasts_the_failure_that_it_meets(void **state)
+{
+    struct scenario is = {__func__,      2,           (body *const[]){fail_now, reset_only}, 3,
+                          set_up_closed, verify_reset};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"judge_and_trip", &breaker.word_, FAULT_BLIND});
+}
+
 /* A result at the moment when its state ends: it counts in that state or not at all. */
 static void set_up_streak(void)
 {
@@ -248,6 +273,7 @@ int main(void)
         cmocka_unit_test(late_records_trip_once),
         cmocka_unit_test(second_trip_is_not_taken_for_the_first),
         cmocka_unit_test(late_failures_leave_the_new_state_alone),
+        cmocka_unit_test(a_reset_outlasts_the_failure_that_it_meets),
         cmocka_unit_test(a_result_never_counts_in_the_next_state),
         cmocka_unit_test(a_success_never_lands_in_the_next_state),
     };

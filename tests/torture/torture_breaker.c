@@ -34,6 +34,7 @@ static uint64_t stop;
 static bool drops;
 static uint64_t probes_out, probes_worst;
 static uint64_t told_opened, told_closed, told_half_open;
+static uint64_t told_numbers; /* the sum of the generations that were told */
 static uint64_t reported, late;
 static ck_barrier_centralized_t barrier = CK_BARRIER_CENTRALIZED_INITIALIZER;
 
@@ -72,6 +73,7 @@ static void tell(const struct resil_permit *permit)
 
     if (!resil_permit_event(permit, &event))
         return;
+    (void)resil__add(&told_numbers, event.generation);
     if (event.to == RESIL_BREAKER_OPEN)
         (void)resil__add(&told_opened, 1);
     else if (event.to == RESIL_BREAKER_CLOSED)
@@ -163,7 +165,7 @@ static void torture(struct resil_breaker_config config, uint64_t good_pct, bool 
     make(&config);
     clock_ns = RESIL_SEC(100);
     stop = probes_out = probes_worst = told_opened = told_closed = told_half_open = 0;
-    reported = late = 0;
+    reported = late = told_numbers = 0;
     for (unsigned i = 0; i < THREADS; i++) {
         jobs[i] = (struct job){
             .random = i + 1, .good_pct = good_pct, .manager = manager && i == 0, .drops = drops};
@@ -187,8 +189,12 @@ static void torture(struct resil_breaker_config config, uint64_t good_pct, bool 
     assert_int_equal(told_opened, is.opened_total);
     assert_int_equal(told_closed, is.closed_total);
     assert_int_equal(late, is.late_total);
-    if (!manager)
-        assert_int_equal(1 + told_opened + told_closed + told_half_open, is.generation);
+    if (!manager) {
+        uint64_t last = is.generation;
+
+        assert_int_equal(1 + told_opened + told_closed + told_half_open, last);
+        assert_int_equal(1 + told_numbers, last * (last + 1) / 2); /* each number once */
+    }
     if (!drops && is.state != RESIL_BREAKER_HALF_OPEN)
         assert_int_equal(is.probes_in_flight, 0);
     print_message("%" PRIu64 " results, %" PRIu64 " late, %" PRIu64 " opened, %" PRIu64

@@ -83,8 +83,17 @@ static void backoff_grows_even_from_one_ns_by_a_tenth(void **state)
 
 static void backoff_saturates_at_any_retry_number(void **state)
 {
-    const uint64_t numbers[] = {
-        63, 64, 65, 127, UINT32_MAX, UINT64_C(1) << 32, UINT64_MAX - 1, UINT64_MAX};
+    /* Two of them leave nothing, or next to nothing, of 100 ms times themselves in 64 bits. */
+    const uint64_t numbers[] = {63,
+                                64,
+                                65,
+                                127,
+                                UINT32_MAX,
+                                UINT64_C(1) << 32,
+                                UINT64_MAX / RESIL_MS(100) + 1,
+                                UINT64_C(1) << 63,
+                                UINT64_MAX - 1,
+                                UINT64_MAX};
 
     (void)state;
     for (int kind = 0; kind <= RESIL_BACKOFF_LINEAR; kind++) {

@@ -274,7 +274,9 @@ static void huge_and_tiny_weights_are_kept_apart(void **state)
             fixture->endpoints[i].weight = RESIL_WEIGHT_MAX;
         fixture->endpoints[0].weight = 1;
         fixture_start(fixture, FIXTURE_HOSTS);
-        assert_in_range(calls_to(fixture, 0, 1, 2000), 0, 40);
+        /* The least that a member has of the ring is a point, and of a round a slot. */
+        assert_in_range(calls_to(fixture, 0, 1, 20000), 0,
+                        pickers[p] == resil_picker_ring_hash() ? 400 : 10);
         assert_true(calls_to(fixture, 1, FIXTURE_HOSTS / 2, 2000) > 700);
         fixture_end(fixture);
     }

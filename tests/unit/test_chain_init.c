@@ -114,6 +114,21 @@ static void init_refuses_more_frame_words_than_a_call_holds(void **state)
         "holds 96");
 }
 
+/* Each lane has frames of its own: of those from the fork on there is a third of the room. */
+static void init_counts_what_is_inside_of_a_fork_three_times(void **state)
+{
+    struct fixture *f = *state;
+    const uint32_t room = (RESIL_CALL_WORDS_ - RESIL_LANES_WORDS_) / RESIL_LANES_MAX;
+
+    f->scripts[0].ops.flags |= RESIL_FORKS;
+    f->scripts[0].ops.frame_words = 1;
+    f->scripts[1].ops.frame_words = (room - 1) / 2;
+    f->scripts[2].ops.frame_words = room - 1 - (room - 1) / 2;
+    assert_int_equal(resil_chain_init(&f->chain, f->policies, 3, NULL, 0), 0);
+    f->scripts[2].ops.frame_words++;
+    assert_int_equal(resil_chain_init(&f->chain, f->policies, 3, NULL, 0), RESIL_EINVAL);
+}
+
 static void init_refuses_a_second_fork(void **state)
 {
     struct fixture *f = *state;
@@ -187,6 +202,7 @@ int main(void)
         TEST(init_refuses_a_timer_without_frame),
         TEST(init_refuses_a_frame_that_is_too_large),
         TEST(init_refuses_more_frame_words_than_a_call_holds),
+        TEST(init_counts_what_is_inside_of_a_fork_three_times),
         TEST(init_refuses_a_second_fork),
         TEST(init_refuses_an_object_that_is_not_initialised),
         TEST(init_takes_sixteen_policies),

@@ -198,6 +198,45 @@ static void what_changes_while_it_is_read_is_not_used(void **state)
     resil_resolver_stop(&bench->file.resolver);
 }
 
+/* The same in place: as many bytes as before, under the same name. */
+static void *overwrite_and_allocate(void *arg, size_t bytes, size_t alignment)
+{
+    struct bench *bench = arg;
+
+    if (bench->memory.fail_at > 0) {
+        int fd = open(bench->path, O_WRONLY | O_CLOEXEC);
+
+        bench->memory.fail_at--;
+        assert_true(fd >= 0 && write(fd, "b", 1) == 1 && close(fd) == 0);
+    }
+    return resil_allocator_default()->allocate(NULL, bytes, alignment);
+}
+
+static void what_is_overwritten_while_it_is_read_is_not_used(void **state)
+{
+    struct bench *bench = *state;
+    const struct resil_allocator allocator = {.size = sizeof allocator,
+                                              .arg = bench,
+                                              .allocate = overwrite_and_allocate,
+                                              .release = release_any};
+    /* Long ago, so that the change shows whatever the clock's tick. */
+    const struct timespec before[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+
+    resil_resolver_stop(&bench->file.resolver);
+    bench_start(bench, &(struct resil_file_resolver_config){
+                           .path = bench->path, .settle_ns = RESIL_OFF, .allocator = &allocator});
+    bench->memory.fail_at = 1;
+    put(bench->path, "a\nc\n");
+    assert_int_equal(utimensat(AT_FDCWD, bench->path, before, 0), 0);
+    assert_int_equal(tick(bench), RESIL_OK);
+    assert_int_equal(bench->calls, 0);
+    assert_true(told(bench).settling);
+    assert_int_equal(told(bench).reads, 0);
+    assert_int_equal(tick_next(bench), RESIL_OK);
+    EXPECT_LIST(bench, "b\nc\n");
+    resil_resolver_stop(&bench->file.resolver);
+}
+
 static bool same_stamp(const struct stat *a, const struct stat *b)
 {
     return a->st_ino == b->st_ino && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
@@ -350,6 +389,7 @@ int main(void)
         WITH_BENCH(a_writer_in_place_who_pauses_is_waited_for),
         WITH_BENCH(an_empty_file_waits_even_as_the_first_and_then_is_a_list),
         WITH_BENCH(what_changes_while_it_is_read_is_not_used),
+        WITH_BENCH(what_is_overwritten_while_it_is_read_is_not_used),
         WITH_BENCH(a_change_that_no_stamp_shows_is_found_in_two_seconds),
         WITH_BENCH(a_rewrite_that_keeps_size_and_time_is_seen),
         WITH_BENCH(a_file_that_was_only_touched_is_not_pushed),

@@ -253,9 +253,10 @@ static void a_clock_set_back_sticks_nowhere(void **state)
 static void time_may_wrap(void **state)
 {
     struct resil_keyed_limiter *limiter = make(config_of(1));
-    uint64_t edge = UINT64_MAX / 128; /* units are 2^-7 ns */
+    uint64_t edge = UINT64_MAX >> limiter->rate_.shift_; /* units are 2^-shift ns */
 
     (void)state;
+    assert_int_not_equal(limiter->rate_.shift_, 0);
     for (uint64_t step = 0; step < 40; step++) {
         uint64_t now_ns = edge - RESIL_SEC(10) + step * RESIL_MS(600);
 

@@ -250,6 +250,9 @@ static void window_crosses_the_wrap_of_its_number(void **state)
     assert_int_equal(take(&window, 1, seam_ns), RESIL_ELIMITED);
     assert_int_equal(take(&window, 500000, seam_ns + RESIL_US(500)), RESIL_OK);
     assert_int_equal(take(&window, 1, seam_ns + RESIL_US(500)), RESIL_ELIMITED);
+    /* Behind the seam, too, the window before is the one before. */
+    assert_int_equal(take(&window, 500001, seam_ns + RESIL_MS(1)), RESIL_ELIMITED);
+    assert_int_equal(take(&window, 500000, seam_ns + RESIL_MS(1)), RESIL_OK);
 }
 
 static void window_reconfigures_without_losing_count(void **state)
