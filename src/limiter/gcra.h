@@ -114,7 +114,7 @@ RESIL__INLINE int resil__gcra_try_slot(struct resil_gcra_ *gcra, unsigned which,
 
     if (RESIL__UNLIKELY(!resil__gcra_sum(slot, which, old, paced, cost, now_ns, &sum)))
         return RESIL__GCRA_UNDECIDED;
-    if (RESIL__UNLIKELY(resil__gcra_passes(&sum)))
+    if (RESIL__UNLIKELY(resil__gcra_passes(&sum))) /* so that a refusal falls through */
         return resil__gcra_swap(gcra, which, old, &sum, word) ? RESIL_OK : RESIL__GCRA_UNDECIDED;
     if (RESIL__UNLIKELY(
             sum.ahead > resil__load_acquire(&slot->tau_) + (RESIL__STALL_NS << sum.shift) ||
@@ -127,27 +127,24 @@ RESIL__INLINE int resil__gcra_try_slot(struct resil_gcra_ *gcra, unsigned which,
 
 /** grant, for a state word that names a slot. */
 RESIL__INLINE bool resil__gcra_grant_slot(struct resil_gcra_ *gcra, unsigned which, uint64_t old,
-                                          bool paced, uint64_t cost, uint64_t now_ns,
-                                          uint64_t *word)
+                                          uint64_t now_ns, uint64_t *word)
 {
     struct resil__gcra_sum sum RESIL__UNINITIALISED;
 
     return RESIL__LIKELY(
-               resil__gcra_sum(&gcra->slot_[which], which, old, paced, cost, now_ns, &sum)) &&
+               resil__gcra_sum(&gcra->slot_[which], which, old, false, 1, now_ns, &sum)) &&
            RESIL__LIKELY(resil__gcra_passes(&sum)) &&
            resil__gcra_swap(gcra, which, old, &sum, word);
 }
 
-/** The granting half of try, for who can do with fewer registers than both take. False: it wasn't
-    granted this way; ask acquire. */
-RESIL__INLINE bool resil__gcra_grant(struct resil_gcra_ *gcra, bool paced, uint64_t cost,
-                                     uint64_t now_ns, uint64_t *word)
+/** The granting half of try for one token, for who can do with fewer registers than both take. False:
+    it wasn't granted this way; ask try. */
+RESIL__INLINE bool resil__gcra_grant(struct resil_gcra_ *gcra, uint64_t now_ns, uint64_t *word)
 {
     uint64_t old = resil__load_acquire(&gcra->word_);
 
-    return RESIL__LIKELY((old & 1) == 0)
-               ? resil__gcra_grant_slot(gcra, 0, old, paced, cost, now_ns, word)
-               : resil__gcra_grant_slot(gcra, 1, old, paced, cost, now_ns, word);
+    return RESIL__LIKELY((old & 1) == 0) ? resil__gcra_grant_slot(gcra, 0, old, now_ns, word)
+                                         : resil__gcra_grant_slot(gcra, 1, old, now_ns, word);
 }
 
 /**

@@ -138,8 +138,7 @@ RESIL__INLINE int resil__limiter_policy_admit(struct resil_limiter *limiter, uin
 {
     frame[FRAME_NUMBER] = walk->attempt.number;
     if (RESIL__LIKELY(walk->request->cost <= 1) &&
-        RESIL__LIKELY(
-            resil__gcra_grant(&limiter->gcra_, false, 1, walk->now_ns, &frame[FRAME_WORD])))
+        RESIL__LIKELY(resil__gcra_grant(&limiter->gcra_, walk->now_ns, &frame[FRAME_WORD])))
         return RESIL_PASS;
     return resil__limiter_policy_admit_not(limiter, frame, walk);
 }
