@@ -277,6 +277,30 @@ static void a_timer_expires_the_inside_and_settles_its_policy(void **state)
     nothing_is_held(f, 3);
 }
 
+static void a_timer_inside_that_expires_leaves_those_outside(void **state)
+{
+    struct fixture *f = *state;
+
+    f->scripts[0].admit[0] = RESIL_ARMED;
+    f->scripts[0].arm_ns = 250;
+    f->scripts[0].timer[0] = RESIL_EXPIRE;
+    f->scripts[1].settle[0] = RESIL_AGAIN;
+    f->scripts[2].admit[0] = RESIL_ARMED;
+    f->scripts[2].arm_ns = 100;
+    f->scripts[2].timer[0] = RESIL_EXPIRE;
+    begin(f, 3, NULL);
+    assert_int_equal(step_at(f, 1000), RESIL_STEP_CALL);
+    assert_int_equal(step_at(f, 1100), RESIL_STEP_ABORT);
+    assert_int_equal(step_at(f, 1100), RESIL_STEP_CALL);
+    assert_int_equal(step_at(f, 1100), RESIL_STEP_WAIT);
+    assert_int_equal(f->step.wake_ns, 1250);
+    assert_int_equal(step_at(f, 1250), RESIL_STEP_ABORT);
+    assert_int_equal(step_at(f, 1250), RESIL_STEP_DONE);
+    assert_int_equal(fini(f), RESIL_EFAILED);
+    assert_int_equal(f->report.decided_level, 0);
+    nothing_is_held(f, 3);
+}
+
 static void a_timer_that_passes_does_not_spin(void **state)
 {
     struct fixture *f = *state;
@@ -331,6 +355,7 @@ int main(void)
         TEST(cancel_ends_a_backoff),
         TEST(cancel_after_the_end_is_late),
         TEST(a_timer_expires_the_inside_and_settles_its_policy),
+        TEST(a_timer_inside_that_expires_leaves_those_outside),
         TEST(a_timer_that_passes_does_not_spin),
         TEST(a_timer_expires_a_wait_on_the_way_in),
     };

@@ -5,11 +5,15 @@
  * usual order. In every order, of every kind, with others around them, a call has to come to the
  * same as in an event loop, where all are called.
  */
+#define _GNU_SOURCE
 #include "test.h"
 
 #include <resil/resil.h>
 
+#include <sched.h>
+
 #include "base/random.h"
+#include "breaker/breaker_fast.h"
 
 #define CALLS   300
 #define STRIPES 4
@@ -294,11 +298,63 @@ static void a_breaker_made_anew_as_another_kind_under_its_chain_still_counts(voi
         }
 }
 
+static enum resil_outcome succeed(void *arg, struct resil_attempt *attempt)
+{
+    (void)arg;
+    (void)attempt;
+    return RESIL_SUCCESS;
+}
+
+static bool differs(struct resil_breaker *breaker, struct resil_breaker *before, unsigned stripe)
+{
+    return memcmp(resil__breaker_stripe(breaker, stripe), resil__breaker_stripe(before, stripe),
+                  RESIL_BREAKER_STRIPE_WORDS_ * sizeof(uint64_t)) != 0;
+}
+
+static void run_on(unsigned cpu, const struct resil_chain *chain)
+{
+    struct resil_request request = {.now_ns = T0};
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    for (unsigned i = 0; i < CALLS; i++)
+        assert_int_equal(resil_chain_run(chain, resil_env_posix(), &request, succeed, NULL, NULL),
+                         RESIL_OK);
+}
+
+/* On every processor that is lent to us; twice, as the quick way begins with some calls in the stripe. */
+static void a_success_is_counted_in_the_stripe_of_its_processor(void **state)
+{
+    static RESIL_STRIPED_BREAKER(2) of_2, before;
+    struct resil_policy policy = resil_breaker_policy(&of_2.breaker);
+    struct resil_chain chain;
+    cpu_set_t lent;
+
+    (void)state;
+    assert_int_equal(sched_getaffinity(0, sizeof lent, &lent), 0);
+    assert_int_equal(resil_breaker_init_striped(&of_2.breaker, sizeof of_2, NULL, 2), RESIL_OK);
+    assert_int_equal(resil_chain_init(&chain, &policy, 1, NULL, 0), RESIL_OK);
+    for (unsigned i = 0; i < 2 * CPU_SETSIZE; i++) {
+        unsigned cpu = i % CPU_SETSIZE;
+
+        if (!CPU_ISSET(cpu, &lent))
+            continue;
+        before = of_2;
+        run_on(cpu, &chain);
+        assert_true(differs(&of_2.breaker, &before.breaker, cpu % 2));
+        assert_false(differs(&of_2.breaker, &before.breaker, 1 - cpu % 2));
+    }
+    assert_int_equal(sched_setaffinity(0, sizeof lent, &lent), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_order_and_kind_comes_to_the_same_as_in_a_loop),
         cmocka_unit_test(a_breaker_made_anew_as_another_kind_under_its_chain_still_counts),
+        cmocka_unit_test(a_success_is_counted_in_the_stripe_of_its_processor),
     };
 
     return cmocka_run_group_tests_name("chain_orders", tests, NULL, NULL);

@@ -86,6 +86,7 @@ static void stripes_have_owners_where_there_are_enough(void **state)
     assert_true(!there || resil__cpu_at != 0);
 #endif
     assert_int_equal(resil__owners_init(15), there && cpus <= 16 ? 0 : RESIL__OWNERS_NONE);
+    assert_int_equal(resil__owners_init((uint32_t)cpus - 1), there ? 0 : RESIL__OWNERS_NONE);
     assert_int_equal(resil__owners_init(0), there && cpus == 1 ? 0 : RESIL__OWNERS_NONE);
     set_up(true);
     assert_int_equal(leased.barred_, resil__owners_init(15));

@@ -111,6 +111,23 @@ static void it_follows_a_clock_that_is_being_slewed(void **state)
     assert_int_equal(tsc.keeper.strikes, 0);
 }
 
+/* 1000 ppm in all, of which no line may lag behind by more than 61. */
+static void it_forgets_how_fast_the_counter_was(void **state)
+{
+    (void)state;
+    learn();
+    for (unsigned i = 0; i < 500; i++) {
+        uint64_t rate;
+
+        world.khz -= 5;
+        for (unsigned j = 0; j < 100; j++)
+            (void)error_after(RESIL_MS(2));
+        rate = (UINT64_C(1000000) << 32) / world.khz;
+        assert_in_range(tsc.keeper.rate, rate - (rate >> 14), rate + (rate >> 14));
+    }
+    assert_int_equal(tsc.keeper.strikes, 0);
+}
+
 static void a_long_pause_costs_no_precision(void **state)
 {
     (void)state;
@@ -284,6 +301,7 @@ int main(void)
         TEST(a_clock_that_can_not_be_read_answers_0),
         TEST(it_stays_within_a_microsecond),
         TEST(it_follows_a_clock_that_is_being_slewed),
+        TEST(it_forgets_how_fast_the_counter_was),
         TEST(a_long_pause_costs_no_precision),
         TEST(the_counter_may_wrap),
         TEST(any_usual_frequency_will_do),
