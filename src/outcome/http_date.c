@@ -28,10 +28,9 @@ static const char *literal(const char *at, const char *text)
     return at + strlen(text);
 }
 
-/* Exactly count digits, read into *value. */
+/* Exactly count digits, read into *value, which is 0 before. */
 static const char *number(const char *at, int count, unsigned *value)
 {
-    *value = 0;
     for (int i = 0; at != NULL && i < count; i++) {
         if (*at < '0' || *at > '9')
             return NULL;
