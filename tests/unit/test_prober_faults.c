@@ -57,6 +57,21 @@ static bool parrot_stops(struct parrot *parrot)
     return stop;
 }
 
+/* Who closes what has come unread resets the connection, and what was said may be lost on its way. */
+static void hear_out(struct parrot *parrot, int fd)
+{
+    char bytes[512];
+
+    (void)shutdown(fd, SHUT_WR);
+    while (!parrot_stops(parrot)) {
+        struct pollfd set = {.fd = fd, .events = POLLIN};
+
+        if (poll(&set, 1, 20) > 0 && recv(fd, bytes, sizeof bytes, 0) <= 0)
+            break;
+    }
+    (void)close(fd);
+}
+
 static void *parrot_run(void *arg)
 {
     struct parrot *parrot = arg;
@@ -76,7 +91,7 @@ static void *parrot_run(void *arg)
             if (parrot->gap_ms > 0)
                 (void)poll(NULL, 0, parrot->gap_ms);
         }
-        (void)close(fd);
+        hear_out(parrot, fd);
     }
     return NULL;
 }
