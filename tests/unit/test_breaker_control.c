@@ -270,16 +270,19 @@ static void rebase_frees_probes_and_empties_the_window(void **state)
     assert_int_equal(look().calls, 0);
 }
 
-static void rebase_frees_a_probe_whose_lease_would_last(void **state)
+static void rebase_frees_probes_whose_leases_would_last(void **state)
 {
     (void)state;
-    make((struct resil_breaker_config){.probes = 1});
+    make((struct resil_breaker_config){.probes = 3});
     trip();
     now = look().retry_at_ns;
-    (void)granted();
+    for (unsigned i = 0; i < 3; i++)
+        (void)granted();
     (void)refused();
     assert_int_equal(resil_breaker_rebase(&breaker, now), RESIL_OK);
-    (void)granted();
+    for (unsigned i = 0; i < 3; i++)
+        (void)granted();
+    (void)refused();
 }
 
 /* As if another caller had just found a reason for the same trip: the later time holds. */
@@ -455,7 +458,7 @@ int main(void)
         cmocka_unit_test(one_reconfigure_at_a_time),
         cmocka_unit_test(rebase_takes_an_open_breaker_to_the_new_clock),
         cmocka_unit_test(rebase_frees_probes_and_empties_the_window),
-        cmocka_unit_test(rebase_frees_a_probe_whose_lease_would_last),
+        cmocka_unit_test(rebase_frees_probes_whose_leases_would_last),
         cmocka_unit_test(of_two_reasons_to_open_the_longer_holds),
         cmocka_unit_test(an_older_now_never_shortens_the_open_time),
         cmocka_unit_test(a_trip_by_an_older_now_counts_from_the_newest_slice),

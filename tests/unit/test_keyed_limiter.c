@@ -235,6 +235,24 @@ static void a_key_that_was_forgotten_too_early_is_not_forgiven(void **state)
     free(limiter);
 }
 
+/* Keys 0 and 1 are forgotten, by newcomers at 201 and 501 ms. Key 1, which owed until 500 ms, asks at 300. */
+static void of_what_was_forgotten_the_latest_counts(void **state)
+{
+    static const uint64_t costs[] = {2, 5, 5, 5, 1};
+    struct resil_keyed_limiter *limiter = make(config_of(1));
+
+    (void)state;
+    for (uint64_t key = 0; key < 5; key++)
+        assert_int_equal(take(limiter, key, costs[key], T0), RESIL_OK);
+    assert_int_equal(take(limiter, 10, 5, T0 + RESIL_MS(201)), RESIL_OK);
+    assert_int_equal(take(limiter, 11, 5, T0 + RESIL_MS(501)), RESIL_OK);
+    assert_int_equal(take(limiter, 1, 4, T0 + RESIL_MS(300)), RESIL_ELIMITED);
+    assert_int_equal(take(limiter, 1, 3, T0 + RESIL_MS(300)), RESIL_OK);
+    assert_int_equal(look(limiter).evicted, 3);
+    assert_int_equal(look(limiter).overflow_granted, 0);
+    free(limiter);
+}
+
 static void a_clock_set_back_sticks_nowhere(void **state)
 {
     struct resil_keyed_limiter *limiter = make(config_of(1));
@@ -494,6 +512,7 @@ int main(void)
         cmocka_unit_test(newcomers_without_a_place_share_one_bucket),
         cmocka_unit_test(an_overflow_that_is_off_knows_no_time),
         cmocka_unit_test(a_key_that_was_forgotten_too_early_is_not_forgiven),
+        cmocka_unit_test(of_what_was_forgotten_the_latest_counts),
         cmocka_unit_test(a_clock_set_back_sticks_nowhere),
         cmocka_unit_test(time_may_wrap),
         cmocka_unit_test(a_flood_neither_grows_memory_nor_frees_the_abuser),
