@@ -194,6 +194,8 @@ static void slices_tell_old_results_from_a_clock_set_back(void **state)
     assert_int_equal(resil__slices_add(&window, 49099, true, false), RESIL__DROPPED);
     assert_int_equal(resil__slices_add(&window, 48100, true, false), RESIL__DROPPED);
     expect(resil__slices_sum(&window, 50000), 2, 1, 0);
+    expect(resil__slices_sum(&window, 48100), 2, 1, 0);
+    expect(resil__slices_sum(&window, 48099), 0, 0, 0);
     assert_int_equal(resil__slices_latest(&window, 48100), 50000);
     assert_int_equal(resil__slices_latest(&window, 48000), 48000);
     assert_int_equal(resil__slices_latest(&window, 50050), 50050);
