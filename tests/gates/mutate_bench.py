@@ -70,7 +70,8 @@ class Bench:
         found = {}
         for test in json.loads(must(["meson", "introspect", self.build, "--tests"])):
             suite = test["suite"][0].split(":")[-1]
-            if suite in self.suites and not test["name"].startswith(LEFT_OUT) and not test["name"].endswith("_control"):
+            control = suite == "fuzz" and test["name"].endswith("_control")
+            if suite in self.suites and not test["name"].startswith(LEFT_OUT) and not control:
                 command = test["cmd"]
                 found[f"{suite}/{test['name']}"] = (os.path.relpath(command[0], self.build), command[1:],
                                                     test["env"])
