@@ -151,7 +151,6 @@ int resil_call_cancel(struct resil_call *call, uint64_t now_ns)
         resil__lane_abandon(call, index, call->chain_->hedge_ + 1, RESIL_CANCELLED);
     resil__lane_abandon(call, 0, 0, RESIL_CANCELLED);
     trunk->walk.result = (struct resil_result){.outcome = RESIL_CANCELLED};
-    trunk->walk.status = RESIL_ECANCELLED;
     trunk->decided = RESIL__NO_LEVEL;
     trunk->result_id = 0;
     trunk->phase = LANE_DONE;

@@ -123,6 +123,20 @@ static void a_refusal_further_in_is_neutral_and_gives_a_probe_back(void **state)
     assert_int_equal(look().probes_in_flight, 0);
 }
 
+static void a_refusal_further_in_is_never_late(void **state)
+{
+    struct resil_policy policy = resil_breaker_policy(&breaker);
+
+    (void)state;
+    make((struct resil_breaker_config){0});
+    assert_int_equal(admit(policy), RESIL_PASS);
+    assert_int_equal(resil_breaker_force(&breaker, RESIL_BREAKER_MODE_FORCED_OPEN, now), RESIL_OK);
+    assert_int_equal(settle(policy, RESIL_REFUSED, 0), RESIL_PASS);
+    assert_int_equal(look().late_total, 0);
+    assert_int_equal(settle(policy, RESIL_SUCCESS, 0), RESIL_PASS);
+    assert_int_equal(look().late_total, 1);
+}
+
 static void abandon_learns_of_timeouts_alone(void **state)
 {
     struct resil_policy policy = resil_breaker_policy(&breaker);
@@ -262,6 +276,7 @@ int main(void)
         cmocka_unit_test(the_end_is_timed_for_a_latency_rule_and_for_probes),
         cmocka_unit_test(the_end_is_timed_by_the_rules_in_force),
         cmocka_unit_test(a_refusal_further_in_is_neutral_and_gives_a_probe_back),
+        cmocka_unit_test(a_refusal_further_in_is_never_late),
         cmocka_unit_test(abandon_learns_of_timeouts_alone),
         cmocka_unit_test(a_cancelled_probe_is_given_back),
         cmocka_unit_test(the_peers_hint_reaches_the_breaker),
