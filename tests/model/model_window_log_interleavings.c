@@ -206,6 +206,41 @@ static void log_cancel_strikes_out_its_own_alone(void **state)
     interleave_finds(&is, (struct fault){"resil__log_give_back", &book.places[0], FAULT_LOST});
 }
 
+static void set_up_log_of_one(void)
+{
+    reset();
+    (void)resil_log_init(&book.log, sizeof book, &(struct resil_log_config){.limit = 1});
+    (void)resil_log_reserve(&book.log, EDGE - RESIL_SEC(1), &reserved[0]);
+}
+
+/* By a clock that is behind: the others' have left the call behind them. */
+static void cancel_just_in_time(int self)
+{
+    (void)self;
+    back += resil_log_cancel(&book.log, &reserved[0], EDGE - 1) == RESIL_OK;
+}
+
+static void verify_log_of_one(void)
+{
+    interleave_check(granted == 1 &&
+                     resil_log_acquire(&book.log, EDGE + 3, NULL) == RESIL_ELIMITED);
+}
+
+/* The only place: its next call stands in it before the cursor tells of it. */
+static void log_cancel_leaves_the_next_call_in_its_place(void **state)
+{
+    struct scenario is = {__func__,
+                          3,
+                          (body *const[]){cancel_just_in_time, note_after, note_after},
+                          0,
+                          set_up_log_of_one,
+                          verify_log_of_one};
+
+    (void)state;
+    interleave_explore(&is);
+    interleave_finds(&is, (struct fault){"resil__log_give_back", &book.places[0], FAULT_BLIND});
+}
+
 /* Who is refused hears of the call that is the oldest, though the cursor may lag behind it. */
 static void note_or_wait(int self)
 {
@@ -493,6 +528,7 @@ int main(void)
         cmocka_unit_test(window_grants_no_more_than_the_wider_limit),
         cmocka_unit_test(log_gives_a_free_place_to_one),
         cmocka_unit_test(log_cancel_strikes_out_its_own_alone),
+        cmocka_unit_test(log_cancel_leaves_the_next_call_in_its_place),
         cmocka_unit_test(log_refusal_names_the_oldest_call),
         cmocka_unit_test(log_with_room_never_looks_full),
         cmocka_unit_test(a_look_at_the_window_shows_one_config),
